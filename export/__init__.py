@@ -1,0 +1,1 @@
+"""One file a backend, and the proof that every one gives the same bits."""

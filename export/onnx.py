@@ -1,0 +1,173 @@
+"""model.onnx: one step of the model as an ONNX graph of exact integer products and plain float32 operations.
+
+Products are `MatMulInteger` on int8 x int8, which is exact on every processor (the u8 x s8 kernels saturate silently on
+x86 without VNNI, and QDQ graphs run in float). Everything else follows `arithmetic.step` operation by operation; opset
+13, so that a board's older ONNX Runtime reads it, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from device_runtime import arithmetic
+
+OPSET = 13
+IR_VERSION = 8
+"""The oldest pair that has all we use (2021: ONNX Runtime 1.10)."""
+
+Value = str
+"""The name of a tensor in the graph."""
+
+
+class Onnx:
+    """Writes model.onnx: frame, state -> scores, next_state.
+
+    >>> Onnx().write(model, Path("yes_no.bundle/model.onnx"))  # doctest: +SKIP
+    """
+
+    filename = "model.onnx"
+
+    def write(self, model: arithmetic.Model, path: Path) -> None:
+        """Write the graph of one step."""
+        graph = _Graph()
+        scores, next_state = _step(graph, model)
+        labels = model.head.weight.shape[0]
+        made = helper.make_graph(
+            graph.nodes,
+            "tinyrnn_step",
+            [_float32("frame", model.feature_size), _float32("state", model.state_size)],
+            [_float32(scores, labels), _float32(next_state, model.state_size)],
+            graph.initializers,
+        )
+        onnx_model = helper.make_model(
+            made, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="tinyrnn"
+        )
+        onnx.checker.check_model(onnx_model, full_check=True)
+        path.write_bytes(onnx_model.SerializeToString())
+
+
+class _Graph:
+    """Nodes and constants, in the order in which they are asked for."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.initializers: list[onnx.TensorProto] = []
+        self._constants: dict[tuple[Any, ...], Value] = {}
+
+    def op(self, kind: str, *inputs: Value | npt.NDArray[Any] | float, name: str = "", **attributes: Any) -> Value:
+        """Add a node with one output; arrays and numbers (float32) become constants."""
+        return self.ops(kind, *inputs, names=[name or f"v{len(self.nodes)}"], **attributes)[0]
+
+    def ops(self, kind: str, *inputs: Value | npt.NDArray[Any] | float, names: Sequence[str], **attributes: Any) -> list[Value]:
+        """Add a node with several outputs."""
+        values = [v if isinstance(v, str) else self._constant(v) for v in inputs]
+        self.nodes.append(helper.make_node(kind, values, list(names), **attributes))
+        return list(names)
+
+    def split(self, value: Value, sizes: Sequence[int]) -> list[Value]:
+        """Cut a vector into pieces; an empty piece is left out."""
+        if len(sizes) == 1:
+            return [value]
+        names = [f"v{len(self.nodes)}_{i}" for i in range(len(sizes))]
+        return self.ops("Split", value, np.array(sizes, np.int64), names=names, axis=0)
+
+    def _constant(self, value: npt.NDArray[Any] | float) -> Value:
+        array = np.asarray(value, np.float32) if isinstance(value, float) else np.asarray(value)
+        key = (array.dtype.str, array.shape, array.tobytes())
+        if key not in self._constants:
+            self._constants[key] = f"c{len(self._constants)}"
+            self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(array), self._constants[key]))
+        return self._constants[key]
+
+
+def _float32(name: str, size: int) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, [size])
+
+
+def _step(graph: _Graph, model: arithmetic.Model) -> tuple[Value, Value]:
+    """arithmetic.step."""
+    error, *states = graph.split("state", [model.feature_size, *model.hidden_sizes])
+    wanted = graph.op("Add", graph.op("Mul", "frame", model.input_gain), error)
+    rounded = _round_half_up(graph, wanted)
+    next_state = [graph.op("Sub", wanted, rounded)]
+    q, size = _int8(graph, rounded), model.feature_size
+    for layer in model.layers:
+        if isinstance(layer, arithmetic.Dense):
+            q, size = _dense(graph, layer, q, size), layer.outputs(size)
+        else:
+            h = _gru(graph, layer, q, states.pop(0))
+            next_state.append(h)
+            q, size = _quantize_state(graph, h), layer.hidden
+    scores = _affine(graph, model.head, q, name="scores")
+    return scores, graph.op("Concat", *next_state, name="next_state", axis=0)
+
+
+def _dense(graph: _Graph, layer: arithmetic.Dense, q: Value, inputs: int) -> Value:
+    """arithmetic.dense."""
+    windows, columns = layer.windows(inputs), layer.affine.weight.shape[1]
+    if windows > 1 or columns < inputs:
+        starts = layer.hop * np.arange(windows, dtype=np.int32)
+        index = graph.op("Add", starts[:, None], np.arange(columns, dtype=np.int32))  # folded when the session loads
+        q = graph.op("Gather", q, index, axis=0)  # (windows, columns)
+    v = graph.op("Relu", _affine(graph, layer.affine, q))
+    if windows > 1 or columns < inputs:
+        v = graph.op("Reshape", v, np.array([-1], np.int64))
+    rounded = _round_half_up(graph, graph.op("Mul", v, layer.output_gain))
+    return _int8(graph, rounded)
+
+
+def _gru(graph: _Graph, layer: arithmetic.Gru, q: Value, h: Value) -> Value:
+    """arithmetic.gru."""
+    hidden = layer.hidden
+    gx_rz, gx_n = graph.split(_affine(graph, layer.input, q), [2 * hidden, hidden])
+    gh_rz, gh_n = graph.split(_affine(graph, layer.state, _quantize_state(graph, h)), [2 * hidden, hidden])
+    r, z = graph.split(_sigmoid(graph, graph.op("Add", gx_rz, gh_rz)), [hidden, hidden])
+    n = _tanh(graph, graph.op("Add", gx_n, graph.op("Mul", r, gh_n)))
+    blend = graph.op("Add", n, graph.op("Mul", z, graph.op("Sub", h, n)))
+    blended = _round_half_up(graph, graph.op("Mul", blend, float(arithmetic.STATE_SCALE)))
+    top = float(arithmetic.STATE_SCALE - 1)
+    return graph.op("Mul", graph.op("Clip", blended, -top, top), 1 / arithmetic.STATE_SCALE)
+
+
+def _affine(graph: _Graph, affine: arithmetic.Affine, q: Value, name: str = "") -> Value:
+    """arithmetic.Affine: int8 x int8 -> int32, then two float32 operations, each rounded."""
+    product = graph.op("MatMulInteger", q, affine.weight.T)
+    scaled = graph.op("Mul", graph.op("Cast", product, to=TensorProto.FLOAT), affine.scale)
+    return graph.op("Add", scaled, affine.bias, name=name)
+
+
+def _round_half_up(graph: _Graph, v: Value) -> Value:
+    return graph.op("Floor", graph.op("Add", v, 0.5))
+
+
+def _int8(graph: _Graph, rounded: Value) -> Value:
+    top = float(arithmetic.INT8_MAX)
+    return graph.op("Cast", graph.op("Clip", rounded, -top, top), to=TensorProto.INT8)
+
+
+def _quantize_state(graph: _Graph, h: Value) -> Value:
+    return _int8(graph, _round_half_up(graph, graph.op("Mul", h, float(arithmetic.STATE_COPY_SCALE))))
+
+
+def _sigmoid(graph: _Graph, v: Value) -> Value:
+    return _lookup(graph, v, arithmetic.SIGMOID_Q15, arithmetic.SIGMOID_PER_UNIT)
+
+
+def _tanh(graph: _Graph, v: Value) -> Value:
+    return _lookup(graph, v, arithmetic.TANH_Q15, arithmetic.TANH_PER_UNIT)
+
+
+def _lookup(graph: _Graph, v: Value, q15: npt.NDArray[np.int16], per_unit: int) -> Value:
+    """Gather from a table, whose middle is entry 0: Gather counts a negative index from the end."""
+    half = len(q15) // 2
+    table = graph.op("Mul", graph.op("Cast", np.roll(q15, -half), to=TensorProto.FLOAT), 1 / arithmetic.STATE_SCALE)
+    rounded = _round_half_up(graph, graph.op("Mul", v, float(per_unit)))
+    at = graph.op("Cast", graph.op("Clip", rounded, float(-half), float(half - 1)), to=TensorProto.INT32)
+    return graph.op("Gather", table, at, axis=0)
