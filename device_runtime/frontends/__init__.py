@@ -1,0 +1,1 @@
+"""Front ends: samples in, frames out. The manifest names one and holds its settings."""

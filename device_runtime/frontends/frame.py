@@ -1,0 +1,36 @@
+"""What every front end does: take samples as they come, give frames as they complete."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from device_runtime.arithmetic import Float32
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One feature vector, ready for one step of the model."""
+
+    values: Float32
+    """(feature_size,)"""
+
+    time_s: float
+    """Seconds of input, since the start or the last reset, that had been taken when the frame was complete."""
+
+
+class Frontend(Protocol):
+    """Turns samples into frames; the frames do not depend on how the samples were cut into chunks."""
+
+    feature_size: int
+    frame_s: float
+    """Seconds from one frame to the next."""
+
+    def check(self, samples: Float32) -> None:
+        """Raise InputError if the samples cannot be used; takes nothing in."""
+
+    def push(self, samples: Float32) -> list[Frame]:
+        """Take any number of samples; return the frames that they completed."""
+
+    def reset(self) -> None:
+        """Forget everything heard so far."""
