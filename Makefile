@@ -1,0 +1,60 @@
+# Everything a person does here is one target; `make` alone lists them.
+PYTHON ?= python3
+# One thread a process: torch and BLAS are several times slower when threads compete for shared cores.
+export OMP_NUM_THREADS = 1
+
+BIN := .venv/bin
+RUNTIME_FILES := $(shell find device_runtime -name build -prune -o -name '*.py' -print)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-runtime check bench clean
+
+help:  ## list these targets
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /|/' | awk -F'|' '{ printf "make %-13s %s\n", $$1, $$2 }'
+
+demo: .venv/installed  ## build a keyword spotter from spoken voices and stream a recording through it
+	$(BIN)/tinyrnn build demo
+	$(BIN)/tinyrnn run runs/demo/demo.bundle runs/demo/example.wav
+	@echo "The report: runs/demo/report.html"
+
+test: .venv/installed  ## run all tests; TINYRNN_DATA=DIR adds those on real recordings
+	$(BIN)/python -m pytest -q
+
+test-runtime: .venv-runtime/installed  ## run the device's tests where only numpy, pytest and the runtime are installed
+	.venv-runtime/bin/pytest -q -o pythonpath=tests tests/test_runtime_*.py
+
+check: .venv/installed  ## formatting, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: .venv/installed  ## time every engine side by side
+	$(BIN)/python -m scenarios.benchmarks
+
+clean:  ## remove both environments and all caches; runs/ stays
+	rm -rf .venv .venv-runtime build device_runtime/build *.egg-info device_runtime/*.egg-info
+	rm -rf .mypy_cache .pytest_cache .ruff_cache
+
+.venv/installed: pyproject.toml device_runtime/pyproject.toml constraints.txt
+	$(call new_venv,.venv)
+	$(BIN)/pip install -c constraints.txt -e device_runtime[onnx,litert,speech,audio] -e .[dev]
+	@touch $@
+
+# A wheel, not an editable install: what a board would get, so a file missing from the package fails here.
+.venv-runtime/installed: .venv-runtime/tools $(RUNTIME_FILES) device_runtime/pyproject.toml
+	rm -rf device_runtime/build
+	.venv-runtime/bin/pip install -q --force-reinstall --no-deps ./device_runtime
+	rm -rf device_runtime/build
+	@touch $@
+
+.venv-runtime/tools: constraints.txt
+	$(call new_venv,.venv-runtime)
+	.venv-runtime/bin/pip install -q -c constraints.txt numpy pytest
+	@touch $@
+
+define new_venv
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) was not found. Install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is $$($(PYTHON) -V), but 3.11 or newer is needed. Name one: make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) has no venv module. Install it, on Debian or Ubuntu: sudo apt install python3-venv"; exit 1; }
+	@test -x $(1)/bin/pip || $(PYTHON) -m venv $(1)
+endef

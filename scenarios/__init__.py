@@ -1,0 +1,1 @@
+"""Recipes: train, compress, export and check, each within a budget."""

@@ -1,0 +1,17 @@
+"""What all tests share. Imports nothing but pytest, so that the device's tests run where torch is not installed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real recordings and series; skips where there is none."""
+    named = os.environ.get("TINYRNN_DATA")
+    if not named:
+        pytest.skip("needs real recordings: set TINYRNN_DATA to the folder that holds speech/ and series/")
+    return Path(named)

@@ -1,0 +1,1 @@
+"""Recordings to a distilled student: data sets, features, teacher, student, training."""
