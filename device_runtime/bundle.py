@@ -1,0 +1,149 @@
+"""A bundle: one folder with all that a device needs, verified when it is read and never half-written.
+
+manifest.json (labels, settings, hashes, model card), model.npz (int8 weights), model.onnx, model.tflite, golden.npz
+(frames with the exact answers). The manifest is written last and the folder renamed into place, so a folder that has a
+manifest is complete.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from device_runtime import npz, weights
+from device_runtime.arithmetic import Model
+from device_runtime.errors import BundleError
+from device_runtime.manifest import MANIFEST, MAX_FILE_BYTES, MAX_MANIFEST_BYTES, Manifest, from_json, to_json
+
+MODEL = "model.npz"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A folder whose every file has been verified."""
+
+    folder: Path
+    manifest: Manifest
+    model: Model
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all files that the manifest lists."""
+        return sum(entry["bytes"] for entry in self.manifest.files.values())
+
+
+def read(folder: Path | str) -> Bundle:
+    """Open a bundle that may come from anyone; sizes, hashes and shapes are checked before memory is taken."""
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    if MODEL not in manifest.files:
+        raise BundleError(f"{folder / MANIFEST} lists no {MODEL}, which holds the weights. Get the bundle again")
+    contents = {name: _verified(folder / name, entry) for name, entry in manifest.files.items()}
+    where = str(folder / MODEL)
+    model = weights.build(manifest.model, npz.read(contents[MODEL], where), len(manifest.labels), where)
+    return Bundle(folder, manifest, model)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The checked manifest alone."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise BundleError(
+            f"{folder} is not a bundle: it has no {MANIFEST}. Make one with: tinyrnn build SCENARIO, or check the path"
+        )
+    return from_json(_read_at_most(path, MAX_MANIFEST_BYTES), str(path))
+
+
+def _verified(path: Path, entry: dict[str, object]) -> bytes:
+    if not path.is_file():
+        raise BundleError(f"{path} is missing, but the manifest lists it. Get the bundle again")
+    size = path.stat().st_size
+    if size != entry["bytes"]:
+        raise BundleError(f"{path} has {size} bytes, but the manifest says {entry['bytes']}. Get the bundle again")
+    data = _read_at_most(path, MAX_FILE_BYTES)
+    if hashlib.sha256(data).hexdigest() != entry["sha256"]:
+        raise BundleError(f"{path} was altered: its SHA-256 is not the manifest's. Get the bundle again")
+    return data
+
+
+def _read_at_most(path: Path, limit: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise BundleError(f"{path} cannot be read: {error.strerror}") from None
+    if len(data) > limit:
+        raise BundleError(f"{path} is larger than {limit} bytes, the most that a bundle may hold in one file")
+    return data
+
+
+def write(folder: Path | str, manifest: Manifest, model: Model, write_files: Callable[[Path], None]) -> Manifest:
+    """Make a bundle in one stroke: it is complete at `folder`, or nothing has changed.
+
+    `write_files` puts the other files (model.onnx, model.tflite, golden.npz) into the folder that it is given. The
+    manifest's `model` and `files` are filled in here. A bundle that is already there is replaced.
+    """
+    folder = Path(folder).resolve()
+    _check_replaceable(folder)
+    with _temporary_sibling(folder) as temporary:
+        npz.write(temporary / MODEL, weights.arrays(model))
+        write_files(temporary)
+        files = {path.name: _describe_file(path) for path in sorted(temporary.iterdir())}
+        complete = dataclasses.replace(manifest, model=weights.describe(model), files=files)
+        (temporary / MANIFEST).write_text(to_json(complete), encoding="utf-8")
+        read(temporary)  # what could not be opened again must not replace anything
+        _rename_into_place(temporary, folder)
+    return complete
+
+
+def _check_replaceable(folder: Path) -> None:
+    """Refuse to delete what this module did not write."""
+    if not folder.exists():
+        return
+    if folder.is_dir():
+        names = {path.name for path in folder.iterdir()}
+        with contextlib.suppress(BundleError):
+            if names <= {MANIFEST, *(read_manifest(folder).files if names else ())}:
+                return
+    raise BundleError(f"{folder} exists and is not a bundle, or holds other files. Give another folder or move it away")
+
+
+@contextlib.contextmanager
+def _temporary_sibling(folder: Path) -> Iterator[Path]:
+    """A folder beside `folder`, on the same disk; gone afterwards, whatever happened."""
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise BundleError(
+            f"{folder} was not written: {reason}. Make room or give another folder; nothing has changed there"
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _describe_file(path: Path) -> dict[str, object]:
+    with path.open("rb") as file:
+        data = file.read()
+        os.fsync(file.fileno())  # some disks report that they are full only here
+    return {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+
+
+def _rename_into_place(temporary: Path, folder: Path) -> None:
+    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    try:
+        if folder.exists():
+            folder.rename(old)
+        temporary.rename(folder)
+    finally:
+        if old.exists() and not folder.exists():
+            old.rename(folder)  # the new one did not get there
+        shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,84 @@
+"""Engines run one step of a bundle's model. A name becomes an engine here and nowhere else.
+
+To add one: write a module with `load_engine(bundle) -> Engine`, and a line in ENGINES.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from dataclasses import dataclass
+from typing import Protocol
+
+from device_runtime.arithmetic import Float32
+from device_runtime.bundle import Bundle
+from device_runtime.errors import EngineError
+
+
+class Engine(Protocol):
+    """One frame through the model, with the bits of `arithmetic.step`."""
+
+    @property
+    def name(self) -> str:
+        """As in ENGINES."""
+        ...
+
+    def step(self, frame: Float32, state: Float32) -> tuple[Float32, Float32]:
+        """(feature_size,), (state_size,) -> scores (labels,), next state (state_size,). Keeps nothing."""
+        ...
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What an engine reads, where its code is, and what must be installed."""
+
+    file: str
+    module: str
+    packages: tuple[str, ...] = ()
+    """Any one of these is enough."""
+
+    def is_installed(self) -> bool:
+        """Whether its package is here."""
+        return not self.packages or any(importlib.util.find_spec(package) for package in self.packages)
+
+
+ENGINES = {
+    "reference": Choice("model.npz", "device_runtime.engines.reference"),
+    "onnx": Choice("model.onnx", "device_runtime.engines.onnx", ("onnxruntime",)),
+    "litert": Choice("model.tflite", "device_runtime.engines.litert", ("ai_edge_litert", "tflite_runtime")),
+}
+DEFAULT = "reference"
+
+
+def available(bundle: Bundle) -> list[str]:
+    """The engines that can run this bundle here: its file is in the bundle and its package is installed."""
+    return [name for name, choice in ENGINES.items() if choice.file in bundle.manifest.files and choice.is_installed()]
+
+
+def load(name: str, bundle: Bundle) -> Engine:
+    """The engine of that name, ready for this bundle's model.
+
+    >>> load("reference", bundle).step(frame, state)  # doctest: +SKIP
+    """
+    if name not in ENGINES:
+        raise EngineError(f"there is no engine {name!r}{_near(name)}. Choose one of: {', '.join(ENGINES)}")
+    choice = ENGINES[name]
+    if choice.file not in bundle.manifest.files:
+        raise EngineError(
+            f"the engine {name} needs {choice.file}, which {bundle.folder} does not have. "
+            f"Choose one of: {', '.join(available(bundle))}"
+        )
+    if not choice.is_installed():
+        raise EngineError(
+            f"the engine {name} needs the package {' or '.join(choice.packages)}. "
+            f'Install it with: pip install "tinyrnn-runtime[{name}]"'
+        )
+    engine: Engine = importlib.import_module(choice.module).load_engine(bundle)
+    return engine
+
+
+def _near(name: str) -> str:
+    import difflib  # only when something is wrong
+
+    near = difflib.get_close_matches(name, ENGINES, n=1)
+    return f" (did you mean {near[0]}?)" if near else ""

@@ -1,0 +1,157 @@
+"""The manifest of a bundle: what a device must know besides the weights, as JSON that a person can read.
+
+Everything is checked on the way in, so that the rest of the runtime may trust each field.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from device_runtime.errors import BundleError
+from device_runtime.fields import Fields
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+MAX_MANIFEST_BYTES = 2**20
+MAX_FILE_BYTES = 64 * 2**20
+"""Of one file beside the manifest, as it lies on disk."""
+
+MAX_FEATURES = 2**16
+MAX_GAIN = 1e9
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """Labels, front end, decoder and the model's structure; JSON keys equal the field names.
+
+    >>> Manifest(name="demo", task="keyword_spotting", labels=("yes", "no"), frontend={}, decoder={}).format
+    1
+    """
+
+    format: int = FORMAT
+    name: str
+    task: str
+    labels: tuple[str, ...]
+    """In the order of the scores."""
+
+    frontend: dict[str, Any]
+    """`kind` and the settings that make features: {"kind": "speech", "sample_rate_hz": 16000, ...}."""
+
+    decoder: dict[str, Any]
+    """`kind` and the settings that turn scores into events; a label without a threshold never fires."""
+
+    model: dict[str, Any] = field(default_factory=dict)
+    """The model without its arrays; `bundle.write` fills it in from the model."""
+
+    files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """`sha256` and `bytes` of every file but the manifest; `bundle.write` fills it in."""
+
+    card: dict[str, Any] = field(default_factory=dict)
+    """Where it comes from: data and licences, metrics of each stage, seeds, commit. Never read by the runtime."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The manifest as plain JSON values."""
+        return {**asdict(self), "labels": list(self.labels)}
+
+    @classmethod
+    def from_dict(cls, values: Any, where: str = MANIFEST) -> Manifest:
+        """Check every field; `where` is the manifest's path, for messages."""
+        fields = Fields(where, "", values)
+        fmt = fields.integer("format", 1, 2**31)
+        if fmt > FORMAT:
+            raise BundleError(
+                f"{where} uses bundle format {fmt}, but this runtime reads formats up to {FORMAT}. "
+                "Upgrade with: pip install -U tinyrnn-runtime"
+            )
+        labels = tuple(fields.texts("labels"))
+        if len(set(labels)) < len(labels):
+            raise BundleError(f"{where}: labels must differ from one another, got {', '.join(labels)}")
+        _check_frontend(fields.object("frontend"))
+        _check_decoder(fields.object("decoder"), labels)
+        _check_model(fields.object("model"))
+        _check_files(fields.object("files"))
+        return cls(
+            format=fmt,
+            name=fields.text("name"),
+            task=fields.text("task"),
+            labels=labels,
+            frontend=values["frontend"],
+            decoder=values["decoder"],
+            model=values["model"],
+            files=values["files"],
+            card=dict(fields.object("card").values),
+        )
+
+
+def to_json(manifest: Manifest) -> str:
+    """The text of manifest.json."""
+    return json.dumps(manifest.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def from_json(data: bytes, where: str) -> Manifest:
+    """Read the bytes of manifest.json; `where` is its path, for messages."""
+    try:
+        values = json.loads(data, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{where} is not JSON ({' '.join(str(error).split())[:100]}). Get the bundle again") from None
+    return Manifest.from_dict(values, where)
+
+
+def _refuse_constant(constant: str) -> None:
+    raise ValueError(f"{constant} is not a JSON number")
+
+
+SPEECH_RANGES = {
+    "sample_rate_hz": (1_000, 200_000),
+    "window_ms": (1, 1_000),
+    "hop_ms": (1, 1_000),
+    "bands": (1, 1_024),
+    "stack": (1, 256),
+    "stride": (1, 256),
+}
+"""Whole numbers, each within a range; other front ends check their own settings when they are built."""
+
+
+def _check_frontend(frontend: Fields) -> None:
+    if frontend.text("kind") == "speech":
+        for key, (low, high) in SPEECH_RANGES.items():
+            frontend.integer(key, low, high)
+
+
+def _check_decoder(decoder: Fields, labels: tuple[str, ...]) -> None:
+    if decoder.text("kind") != "smooth":
+        return
+    decoder.number("window_ms", 0, 60_000)
+    decoder.number("release", 0, 1)
+    decoder.number("refractory_ms", 0, 3_600_000)
+    thresholds = decoder.object("thresholds")
+    for label in thresholds.values:
+        if label not in labels:
+            raise BundleError(f"{decoder.where}: decoder.thresholds names {label!r}, which is not one of the labels")
+        thresholds.number(label, 0, 1)
+
+
+def _check_model(model: Fields) -> None:
+    model.integer("feature_size", 1, MAX_FEATURES)
+    model.number("input_gain", 1 / MAX_GAIN, MAX_GAIN)
+    for layer in model.objects("layers"):
+        if layer.choice("kind", ("dense", "gru")) == "dense":
+            layer.integer("hop", 1, MAX_FEATURES)
+            layer.number("output_gain", 1 / MAX_GAIN, MAX_GAIN)
+
+
+def _check_files(files: Fields) -> None:
+    for name in files.values:
+        if not _FILE_NAME.fullmatch(name) or name == MANIFEST:
+            raise BundleError(
+                f"{files.where}: files names {name!r}; expected plain names such as model.npz, without folders"
+            )
+        entry = files.object(name)
+        entry.integer("bytes", 0, MAX_FILE_BYTES)
+        if not _SHA256.fullmatch(entry.text("sha256")):
+            raise BundleError(f"{files.where}: the sha256 of {name} must be 64 hexadecimal digits")

@@ -1,0 +1,89 @@
+"""Random models and bundles of any shape, for tests that need no training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from device_runtime import bundle, golden
+from device_runtime.arithmetic import Affine, Dense, Float32, Gru, Model
+from device_runtime.manifest import Manifest
+
+LABELS = ("silence", "unknown", "yes", "no")
+SPEECH = {
+    "kind": "speech",
+    "sample_rate_hz": 16_000,
+    "window_ms": 30,
+    "hop_ms": 10,
+    "bands": 40,
+    "stack": 5,
+    "stride": 3,
+}
+SMOOTH = {
+    "kind": "smooth",
+    "window_ms": 300,
+    "thresholds": {"yes": 0.5, "no": 0.6},
+    "release": 0.4,
+    "refractory_ms": 500,
+}
+
+SLIDING_AND_GRU = (("dense", 16, 40, 20), ("gru", 24))
+"""The shape that is shipped, smaller: (kind, rows, columns, hop) slides along the input; (kind, units) recurs."""
+
+
+def tiny_model(
+    seed: int = 0,
+    layers: Sequence[tuple[str, *tuple[int, ...]]] = SLIDING_AND_GRU,
+    feature_size: int = 200,
+    labels: int = len(LABELS),
+    sparsity: float = 0.0,
+) -> Model:
+    """A random model whose values stay in the lively part of the tables; frames are expected in about -3..3."""
+    rng = np.random.default_rng(seed)
+    built: list[Dense | Gru] = []
+    size = feature_size
+    for kind, rows, *rest in layers:
+        if kind == "dense":
+            columns, hop = rest
+            affine = _affine(rng, rows, columns, sparsity)
+            built.append(Dense(affine, hop, np.float32(rng.uniform(20, 60))))
+            size = built[-1].outputs(size)
+        else:
+            built.append(Gru(_affine(rng, 3 * rows, size, sparsity), _affine(rng, 3 * rows, rows, sparsity)))
+            size = rows
+    return Model(feature_size, np.float32(rng.uniform(30, 60)), tuple(built), _affine(rng, labels, size, sparsity))
+
+
+def _affine(rng: np.random.Generator, rows: int, columns: int, sparsity: float) -> Affine:
+    weight = np.clip(np.round(rng.normal(0, 40, (rows, columns))), -127, 127)
+    weight *= rng.random((rows, columns)) >= sparsity
+    scale = rng.uniform(0.5, 1.5, rows) / (40 * 60 * np.sqrt(columns))
+    return Affine(weight.astype(np.int8), scale.astype(np.float32), rng.normal(0, 0.3, rows).astype(np.float32))
+
+
+def random_frames(count: int, feature_size: int = 200, seed: int = 0) -> Float32:
+    """Frames with a loud one and a constant stretch among them, (count, feature_size)."""
+    frames = np.random.default_rng(seed).standard_normal((count, feature_size)).astype(np.float32)
+    frames[count // 3] *= 10  # saturates the int8 input
+    frames[count // 2 : count // 2 + count // 10] = frames[0]
+    return frames
+
+
+def tiny_manifest(name: str = "tiny", labels: tuple[str, ...] = LABELS) -> Manifest:
+    """A manifest that fits `tiny_model()`."""
+    return Manifest(
+        name=name, task="keyword_spotting", labels=labels, frontend=SPEECH, decoder=SMOOTH, card={"seed": 0}
+    )
+
+
+def write_tiny_bundle(folder: Path, model: Model | None = None, frames: int = 20) -> bundle.Bundle:
+    """A bundle that the reference engine runs: weights and golden frames."""
+    model = model or tiny_model()
+
+    def write_files(temporary: Path) -> None:
+        golden.write(temporary / golden.GOLDEN, golden.record(model, random_frames(frames, model.feature_size)))
+
+    bundle.write(folder, tiny_manifest(labels=LABELS[: len(model.head.bias)]), model, write_files)
+    return bundle.read(folder)
