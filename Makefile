@@ -7,7 +7,7 @@ BIN := .venv/bin
 RUNTIME_FILES := $(shell find device_runtime -name build -prune -o -name '*.py' -print)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-runtime check bench clean
+.PHONY: help demo test test-runtime check bench
 
 help:  ## list these targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /|/' | awk -F'|' '{ printf "make %-13s %s\n", $$1, $$2 }'
@@ -30,10 +30,6 @@ check: .venv/installed  ## formatting, lint and types
 
 bench: .venv/installed  ## time every engine side by side
 	$(BIN)/python -m scenarios.benchmarks
-
-clean:  ## remove both environments and all caches; runs/ stays
-	rm -rf .venv .venv-runtime build device_runtime/build *.egg-info device_runtime/*.egg-info
-	rm -rf .mypy_cache .pytest_cache .ruff_cache
 
 .venv/installed: pyproject.toml device_runtime/pyproject.toml constraints.txt
 	$(call new_venv,.venv)

@@ -209,9 +209,8 @@ def test_make_help_lists_exactly_the_targets_that_exist():
     listed = set(re.findall(r"^make (\S+)", answer.stdout, re.MULTILINE))
     phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
     assert phony is not None
-    assert listed == set(phony[1].split())
+    assert listed == set(phony[1].split()) == set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
     assert {"help", "demo", "test", "check", "bench"} <= listed
-    assert listed <= set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
 
 
 def test_the_top_level_is_the_fixed_one():
