@@ -1,0 +1,58 @@
+"""What training asks of a data set, and the two labels that are no words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from device_runtime.arithmetic import Float32
+from device_runtime.recordings import Recording, read_audio
+
+SPLITS = ("train", "validation", "test")
+
+UNKNOWN = "_unknown_"
+"""Speech that is none of the words."""
+
+SILENCE = "_silence_"
+"""No speech at all: a room, a street, a fan."""
+
+
+class Recordings(Protocol):
+    """Files with a label, a speaker and a split; noise and negative speech are no more than that."""
+
+    @property
+    def name(self) -> str:
+        """Short, for reports and cache folders."""
+
+    @property
+    def source(self) -> str:
+        """Where a user gets the data: an address, or how it is made."""
+
+    @property
+    def licence(self) -> str:
+        """Under which terms, for the model card."""
+
+    def recordings(self, split: str) -> list[Recording]:
+        """Of "train", "validation" or "test"; no speaker is in two of them, where the set can promise that."""
+
+
+class DataSet(Recordings, Protocol):
+    """Recordings of words to be told apart."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """In the order of the scores."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A word that is in memory rather than in a file."""
+
+    samples: Float32  # (16000 * seconds,)
+    label: str
+    speaker: str
+
+
+def read_clips(recordings: list[Recording], sample_rate_hz: int = 16000) -> list[Clip]:
+    """The recordings as clips of their own length."""
+    return [Clip(read_audio(r.path, sample_rate_hz), r.label, r.speaker) for r in recordings]

@@ -1,0 +1,224 @@
+"""A data set that needs no data: any words, spoken by the voices of `voices.py`, with other words to tell them from."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from device_runtime.arithmetic import Float32
+from device_runtime.errors import InputError
+from device_runtime.recordings import Recording
+from train.data import espeak
+from train.data.cache import CACHE_VARIABLE, cache_folder
+from train.data.dataset import SPLITS, UNKNOWN, Clip
+from train.data.other_words import OTHER_WORDS, near_misses, other_words
+from train.data.voices import SAMPLE_RATE_HZ, Voice, speak, voices
+
+_MADE_BY = 1
+"""Counted up whenever the same request gives other samples, so that nobody trains on a stale cache."""
+
+_FASTEST_WPM = 450
+
+
+@dataclass(frozen=True)
+class _Utterance:
+    text: str
+    label: str
+    voice: Voice
+
+
+@dataclass(frozen=True)
+class SpokenWords:
+    """Clips of words that nobody recorded.
+
+    >>> data = SpokenWords(words=("yes", "no"), voices=60, unknown_words=200)
+    >>> data.labels
+    ('yes', 'no', '_unknown_')
+    """
+
+    words: tuple[str, ...]
+    voices: int = 60
+    takes: int = 2
+    """How often each voice says each word: at another rate, pitch and place in the clip each time."""
+
+    unknown_words: int = 0
+    """How many other words to learn not to hear: half of them sound near. Split by word, as voices are by speaker."""
+
+    unknown_voices: int = 8
+    """How many of a split's voices say each of the other words."""
+
+    others: tuple[str, ...] = OTHER_WORDS
+    """Where the other words come from."""
+
+    language: str = "en"
+    clip_s: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.words or len(set(self.words)) != len(self.words):
+            raise InputError(f"words are {self.words!r}: give one or more different words.")
+
+    @property
+    def name(self) -> str:
+        """Spoken, not recorded: reports must say so."""
+        return f"spoken-{self.language}"
+
+    @property
+    def source(self) -> str:
+        """How the clips are made."""
+        return f"synthetic speech by espeak-ng {espeak.version()} (espeakng-loader), {self.voices} voices"
+
+    @property
+    def licence(self) -> str:
+        """Of the clips: the program's own licence does not extend to what it says."""
+        return "synthetic (espeak-ng is GPL-3.0-or-later; its output is not covered)"
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The words, then `_unknown_` where there are other words."""
+        return self.words + ((UNKNOWN,) if self.unknown_words else ())
+
+    def clips(self, split: str) -> list[Clip]:
+        """The split's clips: spoken at the first call, read from the cache folder at the next."""
+        length = round(self.clip_s * SAMPLE_RATE_HZ)
+        utterances = self._utterances(split)
+        generator = np.random.default_rng([self.seed, 3, SPLITS.index(split)])
+        return [
+            Clip(_place(samples, length, generator), said.label, said.voice.speaker)
+            for said, samples in zip(utterances, self._spoken(split, utterances), strict=True)
+        ]
+
+    def recordings(self, split: str) -> list[Recording]:
+        """The same clips as WAV files in the cache folder, for programs that read files."""
+        folder = cache_folder() / "spoken" / self._key(split)
+        clips = self.clips(split)
+        recordings = []
+        for number, clip in enumerate(clips):
+            path = folder / clip.label / f"{number:05d}.wav"
+            recordings.append(Recording(path, clip.label, clip.speaker, split))
+            if not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                partial = path.with_suffix(".partial")
+                soundfile.write(partial, clip.samples, SAMPLE_RATE_HZ, "PCM_16", format="WAV")
+                partial.replace(path)
+        return recordings
+
+    def words_of(self, split: str) -> tuple[str, ...]:
+        """The other words of a split: no split hears another's."""
+        if not self.unknown_words:
+            return ()
+        near = near_misses(self.words, self.unknown_words // 2, self.others, self.language)
+        rest = [word for word in other_words(self.words, self.others, self.language) if word not in set(near)]
+        generator = np.random.default_rng([self.seed, 4])
+        generator.shuffle(near)
+        generator.shuffle(rest)
+        wanted = self.unknown_words - len(near)
+        if wanted > len(rest):
+            raise InputError(
+                f"{self.unknown_words} other words were asked for, but there are {len(near) + len(rest)}. "
+                "Ask for fewer, or give more in `others`."
+            )
+        return _share(near, split) + _share(rest[:wanted], split)
+
+    def _utterances(self, split: str) -> list[_Utterance]:
+        if split not in SPLITS:
+            raise InputError(f"there is no split {split!r}. Choose one of: {', '.join(SPLITS)}.")
+        speakers = [v for v in voices(self.voices, self.seed, self.language) if v.split == split]
+        if not speakers:
+            raise InputError(f"of {self.voices} voices none is for {split}. Ask for 10 voices or more.")
+        generator = np.random.default_rng([self.seed, 5, SPLITS.index(split)])
+        said = [
+            _Utterance(word, word, _another_take(voice, generator) if take else voice)
+            for word in self.words
+            for voice in speakers
+            for take in range(self.takes)
+        ]
+        for word in self.words_of(split):
+            for i in generator.permutation(len(speakers))[: self.unknown_voices]:
+                said.append(_Utterance(word, UNKNOWN, _another_take(speakers[i], generator)))
+        return said
+
+    def _spoken(self, split: str, utterances: list[_Utterance]) -> list[Float32]:
+        """What is said, trimmed; from the cache if this very request was made before."""
+        path = cache_folder() / "spoken" / f"{self._key(split)}.npz"
+        try:
+            with path.open("rb") as file, np.load(file) as stored:
+                samples, ends = stored["samples"], stored["ends"]
+        except (OSError, KeyError, ValueError, zipfile.BadZipFile):  # not there, or not whole: make it
+            longest_s = self.clip_s - 0.02
+            pieces = [_to_int16(_speak_within(said.text, said.voice, longest_s)) for said in utterances]
+            samples, ends = np.concatenate(pieces), np.cumsum([len(piece) for piece in pieces])
+            _store(path, samples, ends)
+        return [piece.astype(np.float32) / np.float32(32768) for piece in np.split(samples, ends[:-1])]
+
+    def _key(self, split: str) -> str:
+        request = [_MADE_BY, espeak.version(), split, dataclasses.astuple(self)]
+        return hashlib.sha256(json.dumps(request).encode()).hexdigest()[:16]
+
+
+def _share(words: list[str], split: str) -> tuple[str, ...]:
+    bounds = {"train": (0.0, 0.6), "validation": (0.6, 0.8), "test": (0.8, 1.0)}[split]
+    first, last = (round(bound * len(words)) for bound in bounds)
+    return tuple(words[first:last])
+
+
+def _another_take(voice: Voice, generator: np.random.Generator) -> Voice:
+    return dataclasses.replace(
+        voice,
+        rate_wpm=int(generator.integers(110, 230)),
+        pitch=int(np.clip(voice.pitch + generator.integers(-20, 21), 0, 99)),
+        pitch_range=int(generator.integers(20, 85)),
+    )
+
+
+def _speak_within(text: str, voice: Voice, longest_s: float) -> Float32:
+    """Spoken faster where it would not fit the clip."""
+    samples = speak(text, voice)
+    while len(samples) > longest_s * SAMPLE_RATE_HZ:
+        if voice.rate_wpm == _FASTEST_WPM:
+            raise InputError(
+                f"{text!r} takes {len(samples) / SAMPLE_RATE_HZ:.1f} s at the fastest, but a clip is "
+                f"{longest_s + 0.02:.1f} s. Give a longer clip_s, or a shorter text."
+            )
+        voice = dataclasses.replace(voice, rate_wpm=min(round(voice.rate_wpm * 1.25), _FASTEST_WPM))
+        samples = speak(text, voice)
+    return samples
+
+
+def _place(samples: Float32, length: int, generator: np.random.Generator) -> Float32:
+    """Somewhere in a clip with a faint hiss, at some level: espeak's own digital silence exists in no room."""
+    clip = generator.standard_normal(length).astype(np.float32) * np.float32(10 ** generator.uniform(-4.5, -3.3))
+    start = int(generator.integers(0, length - len(samples) + 1))
+    peak = max(float(np.abs(samples).max()), 1e-6)
+    clip[start : start + len(samples)] += samples * np.float32(generator.uniform(0.3, 0.9) / peak)
+    return clip
+
+
+def _to_int16(samples: Float32) -> np.ndarray:
+    return np.clip(np.floor(samples * 32768 + 0.5), -32768, 32767).astype(np.int16)
+
+
+def _store(path: Path, samples: np.ndarray, ends: np.ndarray) -> None:
+    """All or nothing, also when two processes make the same clips."""
+    partial = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".partial", delete=False) as file:
+            partial = Path(file.name)
+            np.savez(file, samples=samples, ends=ends)
+        partial.replace(path)
+    except OSError as error:
+        if partial:
+            partial.unlink(missing_ok=True)
+        raise InputError(
+            f"the spoken words could not be kept in {path.parent}: {error.strerror}. "
+            f"Make room, or choose another folder with {CACHE_VARIABLE}."
+        ) from error
