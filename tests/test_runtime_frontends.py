@@ -5,7 +5,8 @@ import sys
 import numpy as np
 import pytest
 
-from device_runtime.errors import EngineError, InputError
+from device_runtime.errors import BundleError, EngineError, InputError
+from device_runtime.frontends import WindowFrontend, frontend
 from device_runtime.frontends.speech import SpeechFrontend, to_int16
 
 
@@ -111,3 +112,113 @@ def test_without_pymicro_features_the_line_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "pymicro_features", None)
     with pytest.raises(EngineError, match=r"needs pymicro-features.*pip install tinyrnn-runtime\[speech\]"):
         SpeechFrontend()
+
+
+def test_samples_that_are_no_array_are_told_how_to_become_one(speech):
+    with pytest.raises(InputError, match=r"must be a NumPy array of float32, got list.*numpy\.asarray"):
+        speech.push([0.0, 0.1])
+
+
+NAN = float("nan")
+
+
+def window(gaps="hold", segment=4):
+    return WindowFrontend(sample_rate_hz=2, mean=[10.0, 0.0], std=[2.0, 1.0], segment=segment, gaps=gaps)
+
+
+def gappy(rows, seed=0):
+    rng = np.random.default_rng(seed)
+    samples = rng.normal(10, 3, (rows, 2)).astype(np.float32)
+    samples[rng.random((rows, 2)) < 0.3] = np.nan
+    return samples
+
+
+@pytest.mark.parametrize("gaps", ["hold", "interpolate", "mask"])
+@pytest.mark.parametrize("chunk", [1, 3, 7])
+def test_window_frames_do_not_depend_on_the_chunks(gaps, chunk):
+    frontend, samples = window(gaps), gappy(41)
+    whole = frontend.push(samples)
+    frontend.reset()
+    pieces = [frame for at in range(0, 41, chunk) for frame in frontend.push(samples[at : at + chunk])]
+    assert same(pieces, whole)
+    assert len(whole) == 10
+    assert all(frame.values.shape == (frontend.feature_size,) for frame in whole)
+    assert all(np.isfinite(frame.values).all() and frame.values.dtype == np.float32 for frame in whole)
+
+
+def test_window_frames_scale_each_channel_by_its_own_mean_and_deviation():
+    samples = np.array([[10, 0], [12, 1], [8, -1], [14, 3]], np.float32)
+    frame = window().push(samples)[0]
+    assert frame.values.reshape(4, 2).tolist() == [[0, 0], [1, 1], [-1, -1], [2, 3]]
+    assert frame.time_s == 2.0
+
+
+def filled(gaps, *segments):
+    frontend = WindowFrontend(1, [0.0], [1.0], segment=4, gaps=gaps)
+    return [f.values.tolist() for s in segments for f in frontend.push(np.array(s, np.float32)[:, None])]
+
+
+def test_held_gaps_keep_the_last_value_across_segments_and_start_at_the_mean():
+    held = filled("hold", [NAN, 1, NAN, 3], [NAN, NAN, 5, NAN], [NAN] * 4)
+    assert held == [[0, 1, 1, 3], [3, 3, 5, 5], [5, 5, 5, 5]]
+
+
+def test_interpolated_gaps_lie_on_the_line_between_their_neighbours():
+    lines = filled("interpolate", [1, NAN, 3, NAN], [NAN, 6, NAN, NAN], [NAN] * 4, [NAN, NAN, NAN, 16])
+    assert lines == [[1, 2, 3, 3], [5, 6, 6, 6], [6, 6, 6, 6], [13, 14, 15, 16]]
+
+
+def test_masked_gaps_are_the_mean_and_say_so():
+    assert filled("mask", [NAN, 7, NAN, 3]) == [[0, 0, 7, 1, 0, 0, 3, 1]]
+
+
+def test_one_channel_may_come_without_a_second_dimension():
+    frontend = WindowFrontend(1, [0.0], [1.0], segment=2)
+    assert frontend.push(np.array([1, 2, 3], np.float32))[0].values.tolist() == [1, 2]
+
+
+def test_infinite_readings_are_located():
+    samples = np.zeros((5, 2), np.float32)
+    samples[3, 1] = -np.inf
+    with pytest.raises(InputError, match=r"sample 3 of the chunk is infinite \(1 values are\)"):
+        window().push(samples)
+
+
+def test_readings_of_another_shape_say_which_is_expected():
+    with pytest.raises(InputError, match=r"must have shape \(n, 2\), one column a channel, got \(5, 3\)"):
+        window().push(np.zeros((5, 3), np.float32))
+
+
+WRONG = {
+    "needs a sample rate above 0": {"sample_rate_hz": 0, "mean": [0.0], "std": [1.0], "segment": 4},
+    "a segment of at least 1 sample, got 1 Hz and 0": {"sample_rate_hz": 1, "mean": [0.0], "std": [1.0], "segment": 0},
+    "needs one mean and one std above 0": {"sample_rate_hz": 1, "mean": [0.0], "std": [0.0], "segment": 4},
+    "fills gaps by hold, interpolate, mask, got 'zero'": {
+        "sample_rate_hz": 1,
+        "mean": [0.0],
+        "std": [1.0],
+        "segment": 4,
+        "gaps": "zero",
+    },
+}
+
+
+@pytest.mark.parametrize("message", WRONG)
+def test_wrong_settings_of_a_window_are_named(message):
+    with pytest.raises(InputError, match=message):
+        WindowFrontend(**WRONG[message])
+
+
+def test_a_manifest_describes_a_front_end():
+    settings = {"kind": "window", "sample_rate_hz": 1, "mean": [0.0], "std": [1.0], "segment": 4}
+    assert isinstance(frontend(settings), WindowFrontend)
+
+
+def test_an_unknown_kind_names_those_that_are_known():
+    with pytest.raises(BundleError, match="the front end 'radar' is unknown, expected one of: speech, window"):
+        frontend({"kind": "radar"})
+
+
+def test_settings_that_do_not_fit_are_named():
+    with pytest.raises(BundleError, match="the settings of the front end 'speech' do not fit it: .*'radius'"):
+        frontend({"kind": "speech", "radius": 3})

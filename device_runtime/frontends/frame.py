@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from device_runtime.arithmetic import Float32
+from device_runtime.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,7 @@ class Frame:
 class Frontend(Protocol):
     """Turns samples into frames; the frames do not depend on how the samples were cut into chunks."""
 
+    sample_rate_hz: float
     feature_size: int
     frame_s: float
     """Seconds from one frame to the next."""
@@ -34,3 +38,17 @@ class Frontend(Protocol):
 
     def reset(self) -> None:
         """Forget everything heard so far."""
+
+
+def check_float32(samples: object) -> None:
+    """Raise InputError unless the samples are a float32 array."""
+    if not isinstance(samples, np.ndarray):
+        raise InputError(
+            f"samples must be a NumPy array of float32, got {type(samples).__name__}. "
+            "Use: numpy.asarray(samples, 'float32')"
+        )
+    if samples.dtype != np.float32:
+        raise InputError(
+            f"samples must be float32 in -1..1, got {samples.dtype}. "
+            "For 16-bit PCM use: samples.astype('float32') / 32768"
+        )

@@ -15,7 +15,7 @@ import numpy as np
 
 from device_runtime.arithmetic import Float32
 from device_runtime.errors import EngineError, InputError
-from device_runtime.frontends.frame import Frame
+from device_runtime.frontends.frame import Frame, check_float32
 
 FIXED = {"sample_rate_hz": 16_000, "window_ms": 30, "hop_ms": 10, "bands": 40}
 """What the micro front end is built for; nothing else can be asked of it."""
@@ -44,10 +44,11 @@ class SpeechFrontend:
                 raise InputError(f"the speech front end has {name} = {FIXED[name]}, got {value}. Use {FIXED[name]}.")
         if stack < 1 or stride < 1:
             raise InputError(f"the speech front end needs stack and stride of at least 1, got {stack} and {stride}.")
-        self.sample_rate_hz = sample_rate_hz
+        self.sample_rate_hz: float = sample_rate_hz
         self.bands, self.stack, self.stride = bands, stack, stride
         self.feature_size = bands * stack
         self.frame_s = hop_ms * stride / 1000
+        self._hop_ms = hop_ms
         self._hop_bytes = sample_rate_hz * hop_ms // 1000 * 2
         self._make = _micro_frontend()
         self.reset()
@@ -62,11 +63,7 @@ class SpeechFrontend:
 
     def check(self, samples: Float32) -> None:
         """Raise InputError unless the samples are one channel of finite float32."""
-        if samples.dtype != np.float32:
-            raise InputError(
-                f"samples must be float32 in -1..1, got {samples.dtype}. "
-                "For 16-bit PCM use: samples.astype('float32') / 32768"
-            )
+        check_float32(samples)
         if samples.ndim != 1:
             raise InputError(
                 f"samples must be one channel, shape (n,), got shape {samples.shape}. "
@@ -103,7 +100,7 @@ class SpeechFrontend:
             return []
         self._until_frame = self.stride
         values = np.array(self._vectors, np.float32).T.reshape(-1)  # (bands * stack,), band by band
-        return [Frame(values, self._hops * self._hop_bytes / (2 * self.sample_rate_hz))]
+        return [Frame(values, self._hops * self._hop_ms / 1000)]
 
 
 def to_int16(samples: Float32) -> np.ndarray[Any, np.dtype[np.int16]]:

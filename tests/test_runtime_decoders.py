@@ -1,0 +1,101 @@
+"""Decoders: when scores become an event, and when not."""
+
+import numpy as np
+import pytest
+
+from device_runtime.decoders import Smooth, decoder
+from device_runtime.errors import BundleError
+
+LABELS = ("_silence_", "yes", "no")
+STEP_S = 0.03
+
+
+def smooth(window_ms=90, thresholds=None, release=0.5, refractory_ms=0):
+    thresholds = {"yes": 0.8, "no": 0.6} if thresholds is None else thresholds
+    return Smooth(LABELS, window_ms, thresholds, release, refractory_ms, STEP_S)
+
+
+def scores(**probabilities):
+    """Scores whose softmax gives these probabilities; what is left goes to silence."""
+    silence = 1 - sum(probabilities.values())
+    shares = [silence, probabilities.get("yes", 0), probabilities.get("no", 0)]
+    return np.log(np.maximum(shares, 1e-9)).astype(np.float32)
+
+
+def events(decode, sequence):
+    return [
+        (step, event.label)
+        for step, probabilities in enumerate(sequence)
+        for event in decode.push(scores(**probabilities), step * STEP_S)[1]
+    ]
+
+
+def test_scores_are_averaged_over_the_window_or_over_what_there_is():
+    decode = smooth(window_ms=90)
+    smoothed = [decode.push(scores(yes=p), 0)[0][1] for p in (0.9, 0.3, 0.0, 0.6, 0.6)]
+    assert np.allclose(smoothed, [0.9, 0.6, 0.4, 0.3, 0.4], atol=1e-6)
+
+
+def test_large_scores_do_not_overflow():
+    smoothed, _ = smooth().push(np.array([3e38, -3e38, 0], np.float32), 0)
+    assert smoothed.tolist() == [1, 0, 0]
+    assert smoothed.dtype == np.float32
+
+
+def test_a_word_fires_when_its_average_reaches_its_threshold():
+    assert events(smooth(), [{}, {}, {}] + [{"yes": 0.99}] * 4) == [(5, "yes")]
+
+
+def test_a_word_must_fall_below_its_release_before_it_fires_again():
+    high, dip, low = [{"yes": 1.0}] * 3, [{"yes": 0.5}] * 3, [{"yes": 0.3}] * 3
+    assert events(smooth(), high + dip + high) == [(0, "yes")]
+    assert events(smooth(), high + low + high) == [(0, "yes"), (8, "yes")]
+
+
+def test_no_word_fires_in_the_refractory_time_of_another():
+    decode = smooth(window_ms=30, refractory_ms=300)
+    sequence = [{"yes": 1.0}] + [{}] * 3 + [{"no": 1.0}] * 10
+    assert events(decode, sequence) == [(0, "yes"), (10, "no")]
+
+
+def test_of_two_words_the_more_probable_fires():
+    decode = smooth(thresholds={"yes": 0.3, "no": 0.3}, refractory_ms=300)
+    assert events(decode, [{"yes": 0.4, "no": 0.5}] * 5) == [(0, "no")]
+
+
+def test_a_label_without_a_threshold_never_fires():
+    assert events(smooth(thresholds={"yes": 0.8}), [{"no": 1.0}, {}] * 5) == []
+
+
+def test_rearming_forgets_events_but_not_scores():
+    decode = smooth(refractory_ms=10_000)
+    assert len(events(decode, [{"yes": 1.0}] * 3)) == 1
+    decode.rearm()
+    smoothed, again = decode.push(scores(yes=0.7), 1.0)
+    assert smoothed[1] == pytest.approx(0.9)
+    assert [event.label for event in again] == ["yes"]
+
+
+def test_a_reset_decoder_equals_a_new_one():
+    decode, sequence = smooth(window_ms=30, refractory_ms=40), [{"yes": 0.9}, {"yes": 0.1}, {}, {"no": 0.9}] * 5
+    first = events(decode, sequence)
+    decode.reset()
+    assert events(decode, sequence) == first
+    assert len(first) > 1
+
+
+SETTINGS = {"kind": "smooth", "window_ms": 300, "thresholds": {"yes": 0.8}, "release": 0.5, "refractory_ms": 1000}
+
+
+def test_a_manifest_describes_a_decoder():
+    assert decoder(SETTINGS, LABELS, STEP_S).window_steps == 10
+
+
+def test_an_unknown_kind_names_those_that_are_known():
+    with pytest.raises(BundleError, match="the decoder 'beam' is unknown, expected one of: smooth"):
+        decoder({"kind": "beam"}, LABELS, STEP_S)
+
+
+def test_settings_that_do_not_fit_are_named():
+    with pytest.raises(BundleError, match="the settings of the decoder 'smooth' do not fit it: .*'beams'"):
+        decoder({**SETTINGS, "beams": 3}, LABELS, STEP_S)
