@@ -90,7 +90,10 @@ class Manifest:
 
 def to_json(manifest: Manifest) -> str:
     """The text of manifest.json."""
-    return json.dumps(manifest.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    try:
+        return json.dumps(manifest.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    except (TypeError, ValueError) as error:
+        raise BundleError(f"the manifest of {manifest.name} cannot be stored as JSON: {error}") from error
 
 
 def from_json(data: bytes, where: str) -> Manifest:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 import struct
 import zipfile
 import zlib
@@ -28,7 +29,11 @@ MAX_BYTES = 64 * 2**20
 MAX_DIRECTORY_BYTES = 64 * 2**10
 """The zip directory: room for several hundred arrays, not for the millions that would fill a board's memory."""
 
-DTYPES = {np.dtype(np.int8): "int8", np.dtype("<f4"): "float32"}
+DTYPES: dict[bytes, np.dtype[Any]] = {b"|i1": np.dtype(np.int8), b"<f4": np.dtype("<f4")}
+_MAGIC = b"\x93NUMPY\x01\x00"
+_HEADER = re.compile(rb"\{'descr': '([!-&(-~]*)', 'fortran_order': (False|True), 'shape': \(([0-9, ]*)\), \} *\n")
+"""What NumPy writes before an array; its own reader evaluates this text as Python and accepts far more."""
+
 _END_OF_DIRECTORY = struct.Struct("<4s4x2x2xIIH")  # signature, size of the directory, its offset, length of a comment
 _DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, IndexError, RuntimeError)
 """What zipfile and NumPy raise for damaged bytes (NotImplementedError and RecursionError are RuntimeErrors)."""
@@ -82,19 +87,22 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, where: str) 
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise BundleError(f"{where}: {member.filename} must be stored or deflated, not compressed in another way")
     with archive.open(member) as file:
-        version = np.lib.format.read_magic(file)
-        if version != (1, 0):
-            raise BundleError(f"{where}: {member.filename} must use version 1.0 of the .npy format, got {version}")
-        shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)
-        if dtype not in DTYPES:
+        start = file.read(10)
+        header = _HEADER.fullmatch(file.read(int.from_bytes(start[8:], "little")))
+        if start[:8] != _MAGIC or header is None:
+            raise BundleError(f"{where}: {member.filename} is not a plain array in version 1.0 of the .npy format")
+        descr, is_fortran, sizes = header.groups()
+        if descr not in DTYPES:
             raise BundleError(
-                f"{where}: {member.filename} holds {dtype} values; only int8 and float32 arrays are read, "
-                "and nothing is unpickled"
+                f"{where}: {member.filename} holds values of type {descr.decode()}; only int8 (|i1) and float32 (<f4) "
+                "are read, and nothing is unpickled"
             )
-        if len(shape) > 2 or min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize > member.file_size:
+        dtype = DTYPES[descr]
+        shape = tuple(int(size) for size in sizes.split(b",") if size.strip())
+        if len(shape) > 2 or math.prod(shape) * dtype.itemsize > member.file_size:
             raise BundleError(f"{where}: {member.filename} has the shape {shape}, but only {member.file_size} bytes")
         values = np.frombuffer(file.read(), dtype)
-    return np.ascontiguousarray(values.reshape(shape, order="F" if is_fortran else "C"))
+    return np.ascontiguousarray(values.reshape(shape, order="F" if is_fortran == b"True" else "C"))
 
 
 def _one_line(error: BaseException) -> str:

@@ -16,7 +16,7 @@ from device_runtime.errors import BundleError
 from device_runtime.npz import Array
 
 MAX_VALUES = 2**16
-"""Between two layers; keeps a hostile bundle from asking for gigabytes at the first step."""
+"""In the windows or outputs of a layer; keeps a hostile bundle from asking for gigabytes at the first step."""
 
 MAX_SCALE = 1e6
 """Of scales and biases, so that no sum of finite products leaves float32."""
@@ -97,8 +97,8 @@ class _Arrays:
             have > 0 and want in (None, have) for have, want in zip(array.shape, expected, strict=True)
         )
         if not fits:
-            wanted = ", ".join("any" if size is None else str(size) for size in expected)
-            raise BundleError(f"{self.where}: {name} has the shape {array.shape}, expected ({wanted})")
+            wanted = str(tuple("any" if size is None else size for size in expected)).replace("'", "")
+            raise BundleError(f"{self.where}: {name} has the shape {array.shape}, expected {wanted}")
         return array
 
 
@@ -109,10 +109,11 @@ def _dense(taken: _Arrays, name: str, entry: Mapping[str, Any], inputs: int) -> 
             f"{taken.where}: {name}.weight has the shape {layer.affine.weight.shape}, "
             f"expected at most {inputs} columns, as many as the layer has inputs"
         )
-    outputs = layer.outputs(inputs)
-    if outputs > MAX_VALUES:
-        raise BundleError(f"{taken.where}: {name} has {outputs} outputs; at most {MAX_VALUES} are allowed")
-    return layer, outputs
+    rows, columns = layer.affine.weight.shape
+    values = layer.windows(inputs) * max(rows, columns)
+    if values > MAX_VALUES:
+        raise BundleError(f"{taken.where}: {name} would make {values} values a step; at most {MAX_VALUES} are allowed")
+    return layer, layer.outputs(inputs)
 
 
 def _gru(taken: _Arrays, name: str, entry: Mapping[str, Any], inputs: int) -> tuple[Gru, int]:

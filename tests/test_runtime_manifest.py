@@ -1,0 +1,110 @@
+"""A manifest's every field is checked, and a wrong one is named in one line."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from device_runtime import manifest, weights
+from device_runtime.errors import BundleError
+from device_runtime.manifest import Manifest
+from models import tiny_manifest, tiny_model
+
+
+def valid() -> dict[str, Any]:
+    fields = tiny_manifest().as_dict()
+    files = {"model.npz": {"sha256": "0" * 64, "bytes": 10}}
+    return json.loads(json.dumps({**fields, "model": weights.describe(tiny_model()), "files": files}))
+
+
+def test_a_manifest_survives_json_with_labels_in_any_script():
+    original = Manifest.from_dict({**valid(), "labels": ["yes", "no", "نعم", "می\u200cروم"]})
+    text = manifest.to_json(original)
+    assert "نعم" in text, "a person can read it"
+    assert manifest.from_json(text.encode(), "manifest.json") == original
+
+
+def test_keys_that_this_runtime_does_not_know_are_left_alone():
+    assert Manifest.from_dict({**valid(), "comment": "from a later tool"}) == Manifest.from_dict(valid())
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("format", "1", r"format must be a whole number from 1 to \d+, got '1'"),
+        ("format", True, r"format must be a whole number"),
+        ("format", 0, r"format must be a whole number"),
+        ("name", 5, r"name must be 1 to 200 printable characters, got 5"),
+        ("name", "\x1b[31mred", r"name must be 1 to 200 printable characters, got '\\x1b\[31mred'"),
+        ("task", "", r"task must be 1 to 200 printable characters, got ''"),
+        ("labels", "yes", r"labels must be a list of at most 10000 items, got 'yes'"),
+        ("labels", ["yes", 3], r"labels\[1\] must be 1 to 200 printable characters, got 3"),
+        ("labels", ["yes", "\ud800"], r"labels\[1\] must be 1 to 200 printable"),
+        ("labels", [], r"labels must not be empty"),
+        ("labels", ["yes", "no", "yes"], r"labels must differ from one another, got yes, no, yes"),
+        ("frontend", [], r"frontend must be an object, got a list"),
+        ("frontend.kind", 1, r"frontend\.kind must be 1 to 200 printable characters, got 1"),
+        ("frontend.hop_ms", "10", r"frontend\.hop_ms must be a whole number from 1 to 1000, got '10'"),
+        ("frontend.stack", 0, r"frontend\.stack must be a whole number from 1 to 256, got 0"),
+        ("decoder.release", None, r"decoder\.release must be a number from 0 to 1, got None"),
+        ("decoder.window_ms", [300], r"decoder\.window_ms must be a number from 0 to 60000, got a list"),
+        ("decoder.thresholds", {"yse": 0.5}, r"decoder\.thresholds names 'yse', which is not one of the labels"),
+        ("decoder.thresholds", {"yes": "0.5"}, r"decoder\.thresholds\.yes must be a number from 0 to 1, got '0\.5'"),
+        ("model.feature_size", 2**40, r"model\.feature_size must be a whole number from 1 to 65536, got 1099511627776"),
+        ("model.input_gain", 0, r"model\.input_gain must be a number from 1e-09 to 1e\+09, got 0"),
+        ("model.layers", {"kind": "gru"}, r"model\.layers must be a list of at most 10000 items, got a dict"),
+        ("model.layers", [[]], r"model\.layers\[0\] must be an object, got a list"),
+        ("model.layers", [{"kind": "lstm"}], r"model\.layers\[0\]\.kind must be one of dense, gru, got 'lstm'"),
+        ("model.layers", [{"kind": "dense", "hop": 0}], r"model\.layers\[0\]\.hop must be a whole number from 1"),
+        ("model.layers", [{"kind": "dense", "hop": 1.5}], r"model\.layers\[0\]\.hop must be a whole number from 1"),
+        ("model.layers", [{"kind": "dense", "hop": 1}], r"has no model\.layers\[0\]\.output_gain"),
+        ("files", {"../../etc/passwd": {}}, r"files names '\.\./\.\./etc/passwd'; expected plain names such as model"),
+        ("files", {"/etc/passwd": {}}, r"files names '/etc/passwd'"),
+        ("files", {"..": {}}, r"files names '\.\.'"),
+        ("files", {"manifest.json": {}}, r"files names 'manifest\.json'"),
+        ("files", {"a" * 50: 1}, r"files\.'aaa.*' must be an object, got 1"),
+        ("files", {"model.npz": {"bytes": -1}}, r"files\.model\.npz\.bytes must be a whole number from 0 to 67108864"),
+        ("files", {"model.npz": {"bytes": 1, "sha256": "abc"}}, r"the sha256 of model\.npz must be 64 hexadecimal"),
+        ("card", "MIT", r"card must be an object, got 'MIT'"),
+    ],
+)
+def test_a_wrong_field_is_named(path, value, message):
+    fields = inner = valid()
+    *parents, last = path.split(".")
+    for parent in parents:
+        inner = inner[parent]
+    inner[last] = value
+    with pytest.raises(BundleError, match=f"here/manifest.json.*{message}") as error:
+        Manifest.from_dict(fields, "here/manifest.json")
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 250
+
+
+@pytest.mark.parametrize("field", ["format", "name", "task", "labels", "frontend", "decoder", "model", "files", "card"])
+def test_a_missing_field_is_named(field):
+    fields = valid()
+    del fields[field]
+    with pytest.raises(BundleError, match=rf"manifest\.json has no {field}. Get the bundle again"):
+        Manifest.from_dict(fields)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"", r"is not JSON \(Expecting value"),
+        (b"{", r"is not JSON"),
+        (b"\xff\xfe{", r"is not JSON"),
+        (b"[" * 100_000, r"is not JSON"),
+        (b'{"format": NaN}', r"is not JSON \(NaN is not a JSON number\)"),
+        (b'{"format": ' + b"9" * 10_000 + b"}", r"is not JSON"),
+        (b"[1, 2]", r"the whole file must be an object, got a list"),
+        (b"null", r"the whole file must be an object, got None"),
+    ],
+)
+def test_what_is_no_manifest_is_one_line(text, message):
+    with pytest.raises(BundleError, match=message) as error:
+        manifest.from_json(text, "manifest.json")
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 250
