@@ -15,11 +15,12 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from device_runtime import npz, weights
 from device_runtime.arithmetic import Model
 from device_runtime.errors import BundleError
-from device_runtime.manifest import MANIFEST, MAX_FILE_BYTES, MAX_MANIFEST_BYTES, Manifest, from_json, to_json
+from device_runtime.manifest import MANIFEST, MAX_MANIFEST_BYTES, Manifest, from_json, to_json
 
 MODEL = "model.npz"
 
@@ -53,34 +54,37 @@ def read(folder: Path | str) -> Bundle:
 def read_manifest(folder: Path) -> Manifest:
     """The checked manifest alone."""
     path = folder / MANIFEST
-    if not path.is_file():
+    data = _read_start(path, MAX_MANIFEST_BYTES + 1)
+    if data is None:
         raise BundleError(
             f"{folder} is not a bundle: it has no {MANIFEST}. Make one with: tinyrnn build SCENARIO, or check the path"
         )
-    return from_json(_read_at_most(path, MAX_MANIFEST_BYTES), str(path))
+    if len(data) > MAX_MANIFEST_BYTES:
+        raise BundleError(f"{path} is larger than {MAX_MANIFEST_BYTES} bytes, so it is no manifest")
+    return from_json(data, str(path))
 
 
-def _verified(path: Path, entry: dict[str, object]) -> bytes:
-    if not path.is_file():
+def _verified(path: Path, entry: dict[str, Any]) -> bytes:
+    data = _read_start(path, entry["bytes"] + 1)
+    if data is None:
         raise BundleError(f"{path} is missing, but the manifest lists it. Get the bundle again")
-    size = path.stat().st_size
-    if size != entry["bytes"]:
-        raise BundleError(f"{path} has {size} bytes, but the manifest says {entry['bytes']}. Get the bundle again")
-    data = _read_at_most(path, MAX_FILE_BYTES)
+    if len(data) != entry["bytes"]:
+        has = f"{len(data)} bytes" if len(data) < entry["bytes"] else "more bytes"
+        raise BundleError(f"{path} has {has}, but the manifest says {entry['bytes']}. Get the bundle again")
     if hashlib.sha256(data).hexdigest() != entry["sha256"]:
         raise BundleError(f"{path} was altered: its SHA-256 is not the manifest's. Get the bundle again")
     return data
 
 
-def _read_at_most(path: Path, limit: int) -> bytes:
+def _read_start(path: Path, count: int) -> bytes | None:
+    """At most so many bytes of a file, None if there is none."""
     try:
+        if not path.is_file():  # also true of pipes and devices, which would never end
+            return None
         with path.open("rb") as file:
-            data = file.read(limit + 1)
+            return file.read(count)
     except OSError as error:
-        raise BundleError(f"{path} cannot be read: {error.strerror}") from None
-    if len(data) > limit:
-        raise BundleError(f"{path} is larger than {limit} bytes, the most that a bundle may hold in one file")
-    return data
+        raise BundleError(f"{path} cannot be read: {error.strerror}. Check the path and its permissions") from None
 
 
 def write(folder: Path | str, manifest: Manifest, model: Model, write_files: Callable[[Path], None]) -> Manifest:
@@ -130,7 +134,7 @@ def _temporary_sibling(folder: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _describe_file(path: Path) -> dict[str, object]:
+def _describe_file(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         data = file.read()
         os.fsync(file.fileno())  # some disks report that they are full only here

@@ -8,7 +8,7 @@ from typing import Any
 
 from device_runtime.errors import BundleError
 
-MAX_ITEMS = 10_000
+MAX_ITEMS = 1_000
 
 
 class Fields:
@@ -60,10 +60,11 @@ class Fields:
 
     def number(self, key: str, low: float, high: float) -> float:
         """The number at `key`, low..high."""
-        value = self._value(key)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-            raise self._wrong(self._name(key), f"a number from {low:g} to {high:g}", value)
-        return value
+        return self._number(self._name(key), self._value(key), low, high)
+
+    def numbers(self, key: str, low: float, high: float) -> list[float]:
+        """The list of numbers at `key`, each low..high."""
+        return [self._number(f"{self._name(key)}[{i}]", item, low, high) for i, item in enumerate(self._list(key))]
 
     def _value(self, key: str) -> Any:
         if key not in self.values:
@@ -79,6 +80,11 @@ class Fields:
     def _text(self, name: str, value: Any) -> str:
         if not isinstance(value, str) or not _is_printable(value) or not 0 < len(value) <= 200:
             raise self._wrong(name, "1 to 200 printable characters", value)
+        return value
+
+    def _number(self, name: str, value: Any, low: float, high: float) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+            raise self._wrong(name, f"a number from {low:g} to {high:g}", value)
         return value
 
     def _name(self, key: str) -> str:

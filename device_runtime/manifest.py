@@ -69,8 +69,9 @@ class Manifest:
                 "Upgrade with: pip install -U tinyrnn-runtime"
             )
         labels = tuple(fields.texts("labels"))
-        if len(set(labels)) < len(labels):
-            raise BundleError(f"{where}: labels must differ from one another, got {', '.join(labels)}")
+        for label in labels:
+            if labels.count(label) > 1:
+                raise BundleError(f"{where}: labels must differ from one another, got {label!r} twice")
         _check_frontend(fields.object("frontend"))
         _check_decoder(fields.object("decoder"), labels)
         _check_model(fields.object("model"))
@@ -117,19 +118,30 @@ SPEECH_RANGES = {
     "stack": (1, 256),
     "stride": (1, 256),
 }
-"""Whole numbers, each within a range; other front ends check their own settings when they are built."""
+
+
+def _check_speech(frontend: Fields) -> None:
+    for key, (low, high) in SPEECH_RANGES.items():
+        frontend.integer(key, low, high)
+
+
+def _check_window(frontend: Fields) -> None:
+    frontend.number("sample_rate_hz", 1e-9, 1e9)
+    frontend.integer("segment", 1, MAX_FEATURES)
+    frontend.numbers("mean", -1e30, 1e30)
+    frontend.numbers("std", 1e-30, 1e30)
+
+
+_FRONTENDS = {"speech": _check_speech, "window": _check_window}
 
 
 def _check_frontend(frontend: Fields) -> None:
-    if frontend.text("kind") == "speech":
-        for key, (low, high) in SPEECH_RANGES.items():
-            frontend.integer(key, low, high)
+    _FRONTENDS[frontend.choice("kind", tuple(_FRONTENDS))](frontend)
 
 
 def _check_decoder(decoder: Fields, labels: tuple[str, ...]) -> None:
-    if decoder.text("kind") != "smooth":
-        return
-    decoder.number("window_ms", 0, 60_000)
+    decoder.choice("kind", ("smooth",))
+    decoder.number("window_ms", 0, 10_000)
     decoder.number("release", 0, 1)
     decoder.number("refractory_ms", 0, 3_600_000)
     thresholds = decoder.object("thresholds")

@@ -83,6 +83,8 @@ def test_a_folder_without_manifest_is_not_a_bundle(tmp_path):
         bundle.read(tmp_path)
     with pytest.raises(BundleError, match=r"nowhere is not a bundle"):
         bundle.read(tmp_path / "nowhere")
+    with pytest.raises(BundleError, match=r"cannot be read: File name too long. Check the path and its permissions"):
+        bundle.read(tmp_path / ("long" * 100))
 
 
 def test_a_newer_format_asks_for_an_upgrade(folder):
@@ -115,6 +117,13 @@ def test_a_file_cut_short_is_found(folder):
     data = (folder / "model.npz").read_bytes()
     (folder / "model.npz").write_bytes(data[:100])
     with pytest.raises(BundleError, match=rf"model\.npz has 100 bytes, but the manifest says {len(data)}"):
+        bundle.read(folder)
+
+
+def test_a_file_that_grew_is_found(folder):
+    with (folder / "model.npz").open("ab") as file:
+        file.write(b"more")
+    with pytest.raises(BundleError, match=r"model\.npz has more bytes, but the manifest says"):
         bundle.read(folder)
 
 
