@@ -22,7 +22,8 @@ class Fields:
         self.where = where
         self.path = path
         if not isinstance(values, dict) or len(values) > MAX_ITEMS:
-            raise BundleError(f"{where}: {path or 'the whole file'} must be an object, got {_short(values)}")
+            what = path or "the whole file"
+            raise BundleError(f"{where}: {what} must be an object of at most {MAX_ITEMS} fields, got {_short(values)}")
         self.values: Mapping[str, Any] = values
 
     def object(self, key: str) -> Fields:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -46,7 +47,7 @@ def test_keys_that_this_runtime_does_not_know_are_left_alone():
         ("labels", ["yes", "\ud800"], r"labels\[1\] must be 1 to 200 printable"),
         ("labels", [], r"labels must not be empty"),
         ("labels", ["yes", "no", "yes"], r"labels must differ from one another, got 'yes' twice"),
-        ("frontend", [], r"frontend must be an object, got a list"),
+        ("frontend", [], r"frontend must be an object of at most 1000 fields, got a list"),
         ("frontend.kind", "specch", r"frontend\.kind must be one of speech, window, got 'specch'"),
         ("frontend.kind", [], r"frontend\.kind must be one of speech, window, got a list"),
         ("frontend", WINDOW | {"mean": "0"}, r"frontend\.mean must be a list of at most 1000 items, got '0'"),
@@ -62,7 +63,7 @@ def test_keys_that_this_runtime_does_not_know_are_left_alone():
         ("model.feature_size", 2**40, r"model\.feature_size must be a whole number from 1 to 65536, got 1099511627776"),
         ("model.input_gain", 0, r"model\.input_gain must be a number from 1e-09 to 1e\+09, got 0"),
         ("model.layers", {"kind": "gru"}, r"model\.layers must be a list of at most 1000 items, got a dict"),
-        ("model.layers", [[]], r"model\.layers\[0\] must be an object, got a list"),
+        ("model.layers", [[]], r"model\.layers\[0\] must be an object of at most 1000 fields, got a list"),
         ("model.layers", [{"kind": "lstm"}], r"model\.layers\[0\]\.kind must be one of dense, gru, got 'lstm'"),
         ("model.layers", [{"kind": "dense", "hop": 0}], r"model\.layers\[0\]\.hop must be a whole number from 1"),
         ("model.layers", [{"kind": "dense", "hop": 1.5}], r"model\.layers\[0\]\.hop must be a whole number from 1"),
@@ -71,10 +72,11 @@ def test_keys_that_this_runtime_does_not_know_are_left_alone():
         ("files", {"/etc/passwd": {}}, r"files names '/etc/passwd'"),
         ("files", {"..": {}}, r"files names '\.\.'"),
         ("files", {"manifest.json": {}}, r"files names 'manifest\.json'"),
-        ("files", {"a" * 50: 1}, r"files\.'aaa.*' must be an object, got 1"),
+        ("files", {"a" * 50: 1}, r"files\.'aaa.*' must be an object of at most 1000 fields, got 1"),
         ("files", {"model.npz": {"bytes": -1}}, r"files\.model\.npz\.bytes must be a whole number from 0 to 67108864"),
         ("files", {"model.npz": {"bytes": 1, "sha256": "abc"}}, r"the sha256 of model\.npz must be 64 hexadecimal"),
-        ("card", "MIT", r"card must be an object, got 'MIT'"),
+        ("card", dict.fromkeys(map(str, range(1001))), r"card must be an object of at most 1000 fields, got a dict"),
+        ("card", "MIT", r"card must be an object of at most 1000 fields, got 'MIT'"),
     ],
 )
 def test_a_wrong_field_is_named(path, value, message):
@@ -106,8 +108,8 @@ def test_a_missing_field_is_named(field):
         (b"[" * 100_000, r"is not JSON"),
         (b'{"format": NaN}', r"is not JSON \(NaN is not a JSON number\)"),
         (b'{"format": ' + b"9" * 10_000 + b"}", r"is not JSON"),
-        (b"[1, 2]", r"the whole file must be an object, got a list"),
-        (b"null", r"the whole file must be an object, got None"),
+        (b"[1, 2]", r"the whole file must be an object of at most 1000 fields, got a list"),
+        (b"null", r"the whole file must be an object of at most 1000 fields, got None"),
     ],
 )
 def test_what_is_no_manifest_is_one_line(text, message):
@@ -115,3 +117,10 @@ def test_what_is_no_manifest_is_one_line(text, message):
         manifest.from_json(text, "manifest.json")
     assert "\n" not in str(error.value)
     assert len(str(error.value)) < 250
+
+
+def test_a_card_that_json_cannot_hold_is_refused_before_anything_is_written():
+    with pytest.raises(BundleError, match=r"the manifest of tiny cannot be stored as JSON: Out of range float"):
+        manifest.to_json(dataclasses.replace(tiny_manifest(), card={"accuracy": float("nan")}))
+    with pytest.raises(BundleError, match=r"cannot be stored as JSON: .*set is not JSON serializable"):
+        manifest.to_json(dataclasses.replace(tiny_manifest(), card={"words": {"yes"}}))
