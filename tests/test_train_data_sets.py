@@ -18,8 +18,7 @@ from train.data.arabic import ArabicCommands
 from train.data.dataset import SILENCE, SPLITS, UNKNOWN, read_clips
 from train.data.digits import SpokenDigits
 from train.data.negatives import AsteriskPrompts, AudioFolder, PreciseCommunity, split_by_chance
-from train.data.noises import read_noise, silence_clips, synthetic_noise
-from train.data.speech_commands import WORDS, SpeechCommands
+from train.data.speech_commands import WORDS, BackgroundNoise, SpeechCommands
 
 
 def record(path: Path, rate: int = 16000) -> Path:
@@ -83,8 +82,8 @@ def test_a_word_that_is_not_there_names_what_is(commands):
 
 
 def test_noise_of_the_test_is_never_heard_in_training(commands):
-    data = SpeechCommands(data=commands)
-    names = {split: [r.path.stem for r in data.noise(split)] for split in SPLITS}
+    data = BackgroundNoise(data=commands)
+    names = {split: [r.path.stem for r in data.recordings(split)] for split in SPLITS}
     assert names == {
         "train": ["dude_miaowing", "white_noise"],
         "validation": ["exercise_bike"],
@@ -112,14 +111,6 @@ def test_arabic_commands_come_by_their_csv_files(arabic):
         assert len(data.recordings(split)) == 3
     some = ArabicCommands(words=("zoom in",), data=arabic)
     assert [r.label for r in some.recordings("test")] == ["zoom in"]
-    assert data.noise("train") == []
-
-
-def test_arabic_noise_has_splits_of_its_own(arabic):
-    for number in range(10):
-        record(arabic / "background_noise" / f"noise{number}.flac")
-    data = ArabicCommands(data=arabic)
-    assert [len(data.noise(split)) for split in SPLITS] == [6, 2, 2]
 
 
 def test_an_unknown_arabic_word_suggests_the_near_one(arabic):
@@ -216,37 +207,16 @@ def test_a_folder_of_speech_that_is_not_there_says_so():
 
 
 def test_every_set_says_where_it_comes_from_and_under_which_licence(tmp_path):
-    for data in (SpeechCommands(), ArabicCommands(), SpokenDigits(), PreciseCommunity(), AsteriskPrompts()):
+    for data in (
+        SpeechCommands(),
+        BackgroundNoise(),
+        ArabicCommands(),
+        SpokenDigits(),
+        PreciseCommunity(),
+        AsteriskPrompts(),
+    ):
         assert data.source.startswith("http")
         assert "CC BY" in data.licence or "public domain" in data.licence
-
-
-def test_silence_is_cut_from_noise_at_many_levels(tmp_path):
-    noises = read_noise(
-        AudioFolder(record(tmp_path / "room" / "a.flac").parent, SILENCE).recordings(split_by_chance("a.flac"))
-    )
-    clips = silence_clips(noises, 200)
-    levels = [float(np.abs(clip.samples).max()) for clip in clips]
-    assert {clip.samples.shape for clip in clips} == {(16000,)}
-    assert {clip.label for clip in clips} == {SILENCE}
-    assert 5 < sum(level == 0 for level in levels) < 50
-    assert max(levels) > 30 * min(level for level in levels if level)
-
-
-def test_synthetic_noise_differs_from_split_to_split():
-    pytest.importorskip("espeakng_loader", reason="the babble is spoken by espeak-ng")
-    noises = {split: synthetic_noise(split, seconds=2.0) for split in SPLITS}
-    for split in SPLITS:
-        for clip in noises[split]:
-            assert clip.samples.dtype == np.float32
-            assert clip.samples.shape == (32000,)
-            assert 0.03 < np.sqrt(np.mean(clip.samples**2)) < 0.12
-    names = [clip.speaker for split in SPLITS for clip in noises[split]]
-    assert len(set(names)) == len(names)
-    assert all(
-        np.array_equal(a.samples, b.samples)
-        for a, b in zip(noises["test"], synthetic_noise("test", seconds=2.0), strict=True)
-    )
 
 
 def test_real_recordings_are_all_there(real_data):

@@ -15,7 +15,8 @@ from device_runtime.recordings import read_audio
 from train.data import espeak, spoken_words
 from train.data.dataset import SPLITS, UNKNOWN
 from train.data.other_words import OTHER_WORDS, near_misses, other_words
-from train.data.spoken_words import SpokenWords
+from train.data.spoken_streams import SpokenStreams
+from train.data.spoken_words import SpokenOtherWords, SpokenWords
 from train.data.voices import Voice, accents, speak, speaker_family, voices
 
 
@@ -192,6 +193,34 @@ def test_requests_that_make_no_sense_are_refused(own_cache):
         SpokenWords(words=("yes",), voices=1).clips("test")
 
 
+def test_other_words_alone_fill_up_a_data_set_that_has_too_few(own_cache):
+    data = SpokenOtherWords(than=("yes", "no"), count=20, voices=30, voices_each=2)
+    by_split = {split: data.recordings(split) for split in SPLITS}
+    assert {r.label for recordings in by_split.values() for r in recordings} == {UNKNOWN}
+    assert [len(by_split[split]) for split in SPLITS] == [24, 8, 8]
+    assert not {r.speaker for r in by_split["train"]} & {r.speaker for r in by_split["test"]}
+    assert "espeak-ng" in data.source
+    assert "synthetic" in data.licence
+
+
+def test_streams_are_negative_speech_or_babble_by_the_voices_of_a_split(own_cache):
+    alone = SpokenStreams(without=("no",), streams=3, seconds=4.0)
+    crowd = SpokenStreams(without=("no",), streams=3, seconds=4.0, at_once=5)
+    assert (alone.label, crowd.label) == (UNKNOWN, "_silence_")
+    assert alone.name != crowd.name
+    assert "synthetic" in alone.licence
+    assert "5 at once" in crowd.source
+    for streams in (alone, crowd):
+        heard = {split: streams.recordings(split) for split in SPLITS}
+        assert not {r.speaker for r in heard["train"]} & {r.speaker for r in heard["test"]}
+        samples = read_audio(heard["test"][0].path)
+        assert len(samples) == 4 * 16000
+        assert 0.05 < np.sqrt(np.mean(samples**2)) < 0.11
+        assert heard["test"] == streams.recordings("test")
+    with pytest.raises(InputError, match="there is no split 'dev'"):
+        alone.recordings("dev")
+
+
 def test_a_full_disk_leaves_nothing_behind(monkeypatch, own_cache):
     def no_room(*_args, **_arrays):
         raise OSError(28, "No space left on device")
@@ -200,3 +229,11 @@ def test_a_full_disk_leaves_nothing_behind(monkeypatch, own_cache):
     with pytest.raises(InputError, match="could not be kept in .*No space left on device"):
         SpokenWords(words=("yes",), voices=20, takes=1).clips("test")
     assert list((own_cache / "spoken").iterdir()) == []
+
+
+def test_no_word_of_a_data_set_is_lost_between_labels_and_splits(own_cache):
+    data = SpokenWords(words=("yes", "no"), voices=20, unknown_words=30)
+    near = set(near_misses(data.words, 15))
+    said = [word for split in SPLITS for word in data.words_of(split)]
+    assert len(said) == len(set(said)) == 30
+    assert near <= set(said)

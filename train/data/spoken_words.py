@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import io
 import json
 import tempfile
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import soundfile
@@ -103,12 +107,8 @@ class SpokenWords:
         recordings = []
         for number, clip in enumerate(clips):
             path = folder / clip.label / f"{number:05d}.wav"
+            keep(path, clip.samples)
             recordings.append(Recording(path, clip.label, clip.speaker, split))
-            if not path.exists():
-                path.parent.mkdir(parents=True, exist_ok=True)
-                partial = path.with_suffix(".partial")
-                soundfile.write(partial, clip.samples, SAMPLE_RATE_HZ, "PCM_16", format="WAV")
-                partial.replace(path)
         return recordings
 
     def words_of(self, split: str) -> tuple[str, ...]:
@@ -126,7 +126,7 @@ class SpokenWords:
                 f"{self.unknown_words} other words were asked for, but there are {len(near) + len(rest)}. "
                 "Ask for fewer, or give more in `others`."
             )
-        return _share(near, split) + _share(rest[:wanted], split)
+        return share(near, split) + share(rest[:wanted], split)
 
     def _utterances(self, split: str) -> list[_Utterance]:
         if split not in SPLITS:
@@ -156,7 +156,8 @@ class SpokenWords:
             longest_s = self.clip_s - 0.02
             pieces = [_to_int16(_speak_within(said.text, said.voice, longest_s)) for said in utterances]
             samples, ends = np.concatenate(pieces), np.cumsum([len(piece) for piece in pieces])
-            _store(path, samples, ends)
+            with _whole(path) as whole:
+                np.savez(whole, samples=samples, ends=ends)
         return [piece.astype(np.float32) / np.float32(32768) for piece in np.split(samples, ends[:-1])]
 
     def _key(self, split: str) -> str:
@@ -164,7 +165,60 @@ class SpokenWords:
         return hashlib.sha256(json.dumps(request).encode()).hexdigest()[:16]
 
 
-def _share(words: list[str], split: str) -> tuple[str, ...]:
+@dataclass(frozen=True)
+class SpokenOtherWords:
+    """Only the other words, for a data set that has too few of its own: half of them sound like the user's words.
+
+    >>> SpokenOtherWords(than=("yes", "no")).name
+    'spoken-other-words-en'
+    """
+
+    than: tuple[str, ...]
+    """The user's words, which are never said, nor what sounds exactly like them."""
+
+    count: int = 300
+    voices: int = 87
+    voices_each: int = 8
+    """How many of a split's voices say each word."""
+
+    language: str = "en"
+    others: tuple[str, ...] = OTHER_WORDS
+    seed: int = 0
+
+    @property
+    def name(self) -> str:
+        """Spoken, not recorded: reports must say so."""
+        return f"spoken-other-words-{self.language}"
+
+    @property
+    def source(self) -> str:
+        """How the clips are made."""
+        return self._spoken().source
+
+    @property
+    def licence(self) -> str:
+        """Of the clips."""
+        return self._spoken().licence
+
+    def recordings(self, split: str) -> list[Recording]:
+        """One-second clips, all `_unknown_`; words and speakers of a split are in no other."""
+        return [recording for recording in self._spoken().recordings(split) if recording.label == UNKNOWN]
+
+    def _spoken(self) -> SpokenWords:
+        return SpokenWords(
+            self.than,
+            voices=self.voices,
+            takes=1,
+            unknown_words=self.count,
+            unknown_voices=self.voices_each,
+            others=self.others,
+            language=self.language,
+            seed=self.seed,
+        )
+
+
+def share(words: list[str], split: str) -> tuple[str, ...]:
+    """The split's part of the words: 60 / 20 / 20."""
     bounds = {"train": (0.0, 0.6), "validation": (0.6, 0.8), "test": (0.8, 1.0)}[split]
     first, last = (round(bound * len(words)) for bound in bounds)
     return tuple(words[first:last])
@@ -206,19 +260,29 @@ def _to_int16(samples: Float32) -> np.ndarray:
     return np.clip(np.floor(samples * 32768 + 0.5), -32768, 32767).astype(np.int16)
 
 
-def _store(path: Path, samples: np.ndarray, ends: np.ndarray) -> None:
-    """All or nothing, also when two processes make the same clips."""
+def keep(path: Path, samples: Float32) -> None:
+    """As a WAV file in the cache folder, unless it is there."""
+    if not path.exists():
+        wav = io.BytesIO()  # libsndfile would hide that the disk is full
+        soundfile.write(wav, samples, SAMPLE_RATE_HZ, "PCM_16", format="WAV")
+        with _whole(path) as file:
+            file.write(wav.getvalue())
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[IO[bytes]]:
+    """A file that is there as a whole or not at all, also when two processes make the same one."""
     partial = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".partial", delete=False) as file:
             partial = Path(file.name)
-            np.savez(file, samples=samples, ends=ends)
+            yield file
         partial.replace(path)
     except OSError as error:
         if partial:
             partial.unlink(missing_ok=True)
         raise InputError(
-            f"the spoken words could not be kept in {path.parent}: {error.strerror}. "
+            f"spoken words could not be kept in {path.parent}: {error.strerror}. "
             f"Make room, or choose another folder with {CACHE_VARIABLE}."
         ) from error
