@@ -53,6 +53,7 @@ class Session:
                 f"takes {bundle.model.feature_size}. Get the bundle again, or correct the front end's settings"
             )
         settings = _with_thresholds(manifest.decoder, thresholds or {}, self.labels)
+        self.thresholds: Mapping[str, float] = settings["thresholds"]
         self.decoder = decoders.decoder(settings, self.labels, self.frontend.frame_s)
         self._piece = max(1, int(PIECE_FRAMES * self.frontend.frame_s * self.frontend.sample_rate_hz))
         self.reset()

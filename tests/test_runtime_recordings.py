@@ -8,34 +8,7 @@ import pytest
 
 from device_runtime.errors import InputError
 from device_runtime.recordings import Recording, audio_files, list_recordings, read_audio
-
-
-def wav_bytes(samples, rate=16_000, coding=1, bits=16, extensible=False):
-    """A WAV file of float samples (n,) or (n, channels)."""
-    samples = np.asarray(samples, np.float64)
-    channels = 1 if samples.ndim == 1 else samples.shape[1]
-    flat = samples.reshape(-1)
-    if coding == 3:
-        payload = flat.astype(f"<f{bits // 8}").tobytes()
-    elif bits == 8:
-        payload = (np.round(flat * 127) + 128).astype(np.uint8).tobytes()
-    else:
-        whole = np.round(flat * (2 ** (bits - 1) - 1)).astype("<i4")
-        payload = whole.view(np.uint8).reshape(-1, 4)[:, : bits // 8].tobytes()
-    block = channels * bits // 8
-    tag = 0xFFFE if extensible else coding
-    head = struct.pack("<HHIIHH", tag, channels, rate, rate * block, block, bits)
-    if extensible:
-        guid = struct.pack("<H", coding) + bytes.fromhex("000000001000800000aa00389b71")
-        head += struct.pack("<HHI", 22, bits, 0) + guid
-    chunks = b"fmt " + struct.pack("<I", len(head)) + head
-    chunks += b"LIST" + struct.pack("<I", 5) + b"notes\0"  # an odd chunk, padded
-    chunks += b"data" + struct.pack("<I", len(payload)) + payload
-    return b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks
-
-
-def tone(rate, seconds=0.5, hz=440):
-    return 0.5 * np.sin(2 * np.pi * hz * np.arange(int(rate * seconds)) / rate)
+from sounds import tone, wav_bytes
 
 
 @pytest.mark.parametrize(

@@ -1,26 +1,14 @@
 """Sessions: any chunk size gives the same events, a reset forgets everything, and memory does not grow."""
 
-import dataclasses
 import tracemalloc
 
 import numpy as np
 import pytest
 
-from device_runtime import Session, bundle
+from device_runtime import Session
 from device_runtime.errors import BundleError, EngineError, InputError
-from models import LABELS, SMOOTH, SPEECH, tiny_manifest, tiny_model
-
-RATE = 16_000
-WINDOW = {"kind": "window", "sample_rate_hz": RATE, "mean": [0.0], "std": [0.1], "segment": 200}
-EAGER = {**SMOOTH, "window_ms": 50, "thresholds": dict.fromkeys(LABELS, 0.3), "refractory_ms": 100}
-"""Low thresholds, so that a random model fires now and then."""
-
-
-def write_bundle(folder, frontend=WINDOW, decoder=EAGER):
-    """A bundle of a random model; its window front end needs nothing but NumPy."""
-    manifest = dataclasses.replace(tiny_manifest(), frontend=frontend, decoder=decoder)
-    bundle.write(folder, manifest, tiny_model(), lambda _: None)
-    return folder
+from models import LABELS, SPEECH
+from sounds import EAGER, RATE, WINDOW, babble, write_bundle
 
 
 @pytest.fixture
@@ -32,14 +20,6 @@ def window_bundle(tmp_path):
 def speech_bundle(tmp_path):
     pytest.importorskip("pymicro_features", reason="speech bundles need pymicro-features")
     return write_bundle(tmp_path / "tiny.bundle", SPEECH)
-
-
-def babble(seconds, seed=0):
-    """Tones that come and go."""
-    rng = np.random.default_rng(seed)
-    t = np.arange(int(RATE * seconds)) / RATE
-    tones = sum(np.sin(2 * np.pi * hz * t) * np.sin(2 * np.pi * hz / 300 * t) for hz in rng.uniform(200, 3000, 5))
-    return (0.1 * tones + 0.01 * rng.standard_normal(len(t))).astype(np.float32)
 
 
 def in_chunks(session, samples, chunk):

@@ -1,0 +1,130 @@
+"""What a bundle costs on this machine: microseconds a step and a second of audio, and the memory of a fresh process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from device_runtime.arithmetic import Float32
+from device_runtime.errors import EngineError
+from device_runtime.session import Session
+
+WARM_UP_STEPS = 50
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One engine's cost, in the units that its names say."""
+
+    engine: str
+    step_us_median: float
+    step_us_p99: float
+    audio_second_us: float
+    """Front end, steps and decoder of one second of input."""
+
+    real_time_factor: float
+    """Share of one core that a live stream takes."""
+
+    peak_mb: float
+    """Of a fresh process that opens the bundle and runs it on one second of input."""
+
+    def as_dict(self) -> dict[str, str | float]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+def measure(folder: Path | str, engine: str, steps: int = 1000, seconds: int = 10) -> Cost:
+    """Run one engine of a bundle, in this process for time and in a fresh one for memory."""
+    session = Session.open(folder, engine)
+    step_us = _time_steps(session, steps)
+    second_us = _time_seconds(session, seconds)
+    return Cost(
+        engine=session.engine.name,
+        step_us_median=round(float(np.median(step_us)), 2),
+        step_us_p99=round(float(np.percentile(step_us, 99)), 2),
+        audio_second_us=round(second_us, 1),
+        real_time_factor=round(second_us / 1e6, 6),
+        peak_mb=round(_peak_mb_of_fresh_process(folder, engine), 1),
+    )
+
+
+def example_signal(session: Session, seconds: float) -> Float32:
+    """Noise that swells and fades as speech does, for any front end, the same every time."""
+    rate = session.frontend.sample_rate_hz
+    samples = max(1, round(seconds * rate))
+    channels = getattr(session.frontend, "channels", 1)
+    noise = np.random.default_rng(0).normal(0, 0.1, (samples, channels))
+    swell = 1 + np.sin(np.arange(samples) / rate * 2 * np.pi * 3)[:, None]  # three syllables a second
+    signal = (noise * swell).astype(np.float32)
+    only: Float32 = signal[:, 0]
+    return only if channels == 1 else signal
+
+
+def _time_steps(session: Session, steps: int) -> Float32:
+    frames = np.random.default_rng(0).standard_normal((64, session.bundle.model.feature_size)).astype(np.float32)
+    state = session.bundle.model.initial_state()
+    took_us = np.zeros(WARM_UP_STEPS + steps, np.float32)
+    for at in range(len(took_us)):
+        frame = frames[at % len(frames)]
+        start = time.perf_counter_ns()
+        _, state = session.engine.step(frame, state)
+        took_us[at] = (time.perf_counter_ns() - start) / 1000
+    return took_us[WARM_UP_STEPS:]
+
+
+def _time_seconds(session: Session, seconds: int) -> float:
+    """Median microseconds to push one second."""
+    second = example_signal(session, 1.0)
+    session.push(second)
+    took_us = []
+    for _ in range(seconds):
+        start = time.perf_counter_ns()
+        session.push(second)
+        took_us.append((time.perf_counter_ns() - start) / 1000)
+    return float(np.median(took_us))
+
+
+def _peak_mb_of_fresh_process(folder: Path | str, engine: str) -> float:
+    package = Path(__file__).resolve().parent
+    path = os.pathsep.join(filter(None, [str(package.parent), os.environ.get("PYTHONPATH", "")]))
+    answer = subprocess.run(
+        [sys.executable, "-m", "device_runtime.bench", str(folder), engine],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if answer.returncode:
+        last = (answer.stderr.strip().splitlines() or [f"exit code {answer.returncode}"])[-1]
+        raise EngineError(
+            f"a fresh process could not run the engine {engine}: {last}. Try: tinyrnn check {folder} --engine {engine}"
+        )
+    return float(answer.stdout)
+
+
+def _own_peak_mb() -> float:
+    """The most memory that this process has held at once."""
+    status = Path("/proc/self/status")
+    if status.exists():  # ru_maxrss would begin at the size of the process that started this one
+        lines = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
+        return int(lines["VmHWM"].split()[0]) / 1024
+    import resource  # not on Windows
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 1024
+
+
+def _run_fresh(folder: str, engine: str) -> None:
+    session = Session.open(folder, engine)
+    session.push(example_signal(session, 1.0))
+    print(_own_peak_mb())
+
+
+if __name__ == "__main__":
+    _run_fresh(*sys.argv[1:])

@@ -1,0 +1,293 @@
+"""The command line: tinyrnn run, evaluate, check, bench and info; a workstation adds verbs by entry points.
+
+Exit codes: 0 fine, 1 a promise was missed, 2 bad input, with one line on stderr and never a traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib.metadata
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from io import BufferedIOBase, TextIOWrapper
+from pathlib import Path
+from typing import Any, NoReturn, cast
+
+import numpy as np
+
+from device_runtime import __version__, bench, bundle, engines, golden, sources
+from device_runtime.arithmetic import Float32
+from device_runtime.errors import InputError, TinyRnnError
+from device_runtime.evaluate import evaluate, false_accepts
+from device_runtime.noise import Noises
+from device_runtime.recordings import SPLITS, Recording, audio_files, list_recordings
+from device_runtime.session import Session
+from device_runtime.summary import summary
+from device_runtime.tables import plain, table
+
+VERBS_GROUP = "tinyrnn.verbs"
+"""Entry points here are functions `add_verb(subparsers)` that add a parser and set its default `handler`."""
+
+SHARED_NOISE = "speech/speech_commands_v0.02/_background_noise_"
+"""Below TINYRNN_DATA: noise to evaluate in when the data brings none."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a word may be in a script that the terminal lacks
+    try:
+        return _run(list(sys.argv[1:] if arguments is None else arguments))
+    except TinyRnnError as error:
+        print(f"tinyrnn: {' '.join(str(error).split())}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # `| head`: nobody reads on; keep Python from saying so at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except OSError as error:
+        print(f"tinyrnn: {error}", file=sys.stderr)
+        return 2
+
+
+class Parser(argparse.ArgumentParser):
+    """Argument errors in one line, like all others."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what `main` prints."""
+        raise InputError(f"{message}. See: {self.prog} --help")
+
+
+def _run(arguments: list[str]) -> int:
+    parser = Parser(prog="tinyrnn", description="Small recurrent models on live streams.", allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"tinyrnn {__version__}")
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB")
+    for add in BUILT_IN.values():
+        add(verbs)
+    verb = next((argument for argument in arguments if not argument.startswith("-")), None)
+    _add_others(verbs, verb)
+    args, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        asked = verbs.choices[verb] if verb else parser
+        near = _near(unknown[0], re.findall(r"--[\w-]+", asked.format_help()))
+        raise InputError(f"{asked.prog} does not take {unknown[0]!r}{near}. See: {asked.prog} --help")
+    if not hasattr(args, "handler"):
+        parser.print_help()
+        return 0
+    return args.handler(args) or 0
+
+
+def _add_others(verbs: Any, verb: str | None) -> None:
+    """Verbs of other distributions, loaded only when one is asked for or all are listed."""
+    if verb in BUILT_IN:
+        return
+    others = {entry.name: entry for entry in importlib.metadata.entry_points(group=VERBS_GROUP)}
+    if verb is not None and verb not in others:
+        known = [*BUILT_IN, *others]
+        raise InputError(f"there is no verb {verb!r}{_near(verb, known)}. Choose one of: {', '.join(known)}")
+    for name in others if verb is None else [verb]:
+        try:
+            others[name].load()(verbs)
+        except ImportError as error:
+            if verb is not None:
+                raise InputError(
+                    f"the verb {name} cannot be loaded: {error}. It needs the workstation: pip install -e ."
+                ) from error
+            verbs.add_parser(name, help=f"(cannot be loaded: {error})")
+
+
+def _near(word: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(word, known, n=1)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+def _verb(verbs: Any, name: str, text: str, handler: Callable[[argparse.Namespace], int], many: bool = False) -> Parser:
+    """A verb on a bundle with an engine, or with `--engine all` by default."""
+    parser = cast(Parser, verbs.add_parser(name, help=text, description=text, allow_abbrev=False))
+    parser.add_argument("bundle", metavar="BUNDLE", help="a bundle's folder")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    if many:
+        parser.add_argument("--engine", default="all", help=f"all or one of {', '.join(engines.ENGINES)}")
+    parser.set_defaults(handler=handler)
+    return parser
+
+
+def _add_run(verbs: Any) -> None:
+    parser = _verb(verbs, "run", "turn a recording, a pipe or the microphone into events", _run_stream)
+    parser.add_argument("source", metavar="SOURCE", nargs="?", help="a file, - for stdin; else the microphone")
+    _add_engine_and_thresholds(parser)
+
+
+def _add_engine_and_thresholds(parser: Parser) -> None:
+    parser.add_argument("--engine", default=engines.DEFAULT, help=f"one of {', '.join(engines.ENGINES)}")
+    parser.add_argument(
+        "--threshold", action="append", default=[], type=_threshold, metavar="WORD=0.7", help="override"
+    )
+
+
+def _threshold(text: str) -> tuple[str, float]:
+    word, _, value = text.rpartition("=")
+    try:
+        return word, float(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected WORD=0.7, got {text!r}") from None
+
+
+def _run_stream(args: argparse.Namespace) -> int:
+    session = Session.open(args.bundle, args.engine, dict(args.threshold))
+    for chunk in _source(args.source, int(session.frontend.sample_rate_hz)):
+        for event in session.push(chunk):
+            line = f"{event.time_s:7.2f} s  {event.label}  {event.score:.2f}"
+            print(json.dumps(event.as_dict()) if args.json else line, flush=True)
+    return 0
+
+
+def _source(name: str | None, rate: int) -> Iterator[Float32]:
+    if name is None:
+        if sys.stderr.isatty():
+            print("listening to the microphone; stop with Ctrl-C", file=sys.stderr)
+        return sources.microphone_chunks(rate)
+    if name == "-":
+        return sources.stream_chunks(cast(BufferedIOBase, sys.stdin.buffer), rate)
+    return sources.file_chunks(name, rate)
+
+
+def _add_evaluate(verbs: Any) -> None:
+    parser = _verb(verbs, "evaluate", "measure accuracy and false accepts as a device has them", _evaluate)
+    parser.add_argument("data", metavar="DATA", nargs="?", help="a folder of labelled recordings")
+    parser.add_argument("--split", default="test", choices=[*SPLITS, "all"])
+    parser.add_argument("--noise", metavar="DIR", help="recordings of noise that training has not heard")
+    parser.add_argument("--negatives", metavar="DIR", help="recordings without the words, played as one stream")
+    parser.add_argument("--limit", type=int, metavar="N", help="only N clips, drawn at random by --seed")
+    parser.add_argument("--seed", type=int, default=0)
+    _add_engine_and_thresholds(parser)
+
+
+def _evaluate(args: argparse.Namespace) -> int:
+    if args.data is None and args.negatives is None:
+        raise InputError("nothing to evaluate: name a folder of labelled recordings, or --negatives DIR")
+    session = Session.open(args.bundle, args.engine, dict(args.threshold))
+    if session.bundle.manifest.task != "keyword_spotting":
+        raise InputError(f"evaluate measures keyword_spotting, but {args.bundle} is for {session.bundle.manifest.task}")
+    numbers: dict[str, Any] = {}
+    if args.data is not None:
+        recordings = _chosen(list_recordings(args.data), args)
+        numbers |= evaluate(session, recordings, _noises(args, session), args.seed, _progress("clips")).as_dict()
+    if args.negatives is not None:
+        negatives = false_accepts(session, audio_files(args.negatives), _progress("negatives")).as_dict()
+        # those that no number on clips is named like stand at the top as well
+        numbers = {**negatives, **numbers, "negatives": negatives}
+    print(json.dumps(numbers, indent=2) if args.json else summary(numbers))
+    return 0
+
+
+def _chosen(recordings: Sequence[Recording], args: argparse.Namespace) -> list[Recording]:
+    chosen = [recording for recording in recordings if args.split in (recording.split, "all")]
+    if not chosen:
+        there = sorted({recording.split for recording in recordings})
+        raise InputError(f"{args.data} has no recordings in the split {args.split}; it has: {', '.join(there)}")
+    if args.limit is None or args.limit >= len(chosen):
+        return chosen
+    if args.limit < 1:
+        raise InputError(f"--limit must be at least 1, got {args.limit}")
+    return [chosen[i] for i in sorted(np.random.default_rng(args.seed).permutation(len(chosen))[: args.limit])]
+
+
+def _noises(args: argparse.Namespace, session: Session) -> Noises:
+    shared = Path(os.environ.get("TINYRNN_DATA", "")) / SHARED_NOISE
+    folders = [Path(args.data) / "_background_noise_", shared] if args.noise is None else [Path(args.noise)]
+    heard = session.bundle.manifest.card.get("noises_heard", [])
+    noises = Noises.choose(folders, int(session.frontend.sample_rate_hz), heard)
+    if args.noise is not None and not noises.recordings:
+        raise InputError(f"{args.noise} has no noise that training has not heard. Name a folder of other recordings")
+    return noises
+
+
+def _progress(what: str) -> Callable[[int, int], None]:
+    def show(done: int, total: int) -> None:
+        if sys.stderr.isatty() and (done % 10 == 0 or done == total):
+            end = "\n" if done == total else ""
+            print(f"\r{what}: {done} of {total}", end=end, file=sys.stderr, flush=True)
+
+    return show
+
+
+def _add_check(verbs: Any) -> None:
+    _verb(verbs, "check", "replay the golden frames; exit 1 on any differing bit", _check, many=True)
+
+
+def _check(args: argparse.Namespace) -> int:
+    checked = bundle.read(args.bundle)
+    frames = golden.read(checked)
+    rows: list[dict[str, Any]] = []
+    for name in _engines(args.engine):
+        missing = _missing(name, checked) if args.engine == "all" else None
+        differing = None if missing else golden.replay(engines.load(name, checked), frames)
+        result = missing or ("every bit is equal" if differing == 0 else "DIFFERS")
+        rows.append({"engine": name, "frames": len(frames.frames), "differing_values": differing, "result": result})
+    print(json.dumps({"engines": rows}, indent=2) if args.json else table(rows))
+    # the reference engine needs nothing, so that at least one has run
+    return int(any(row["differing_values"] for row in rows))
+
+
+def _engines(name: str) -> list[str]:
+    return list(engines.ENGINES) if name == "all" else [name]
+
+
+def _missing(name: str, checked: bundle.Bundle) -> str | None:
+    if engines.ENGINES[name].file not in checked.manifest.files:
+        return f"not in this bundle: {engines.ENGINES[name].file}"
+    return None if engines.ENGINES[name].is_installed() else "not installed"
+
+
+def _add_bench(verbs: Any) -> None:
+    _verb(verbs, "bench", "time each engine, and take its memory", _bench, many=True)
+
+
+def _bench(args: argparse.Namespace) -> int:
+    opened = bundle.read(args.bundle)
+    skipped = {name: _missing(name, opened) for name in _engines(args.engine)} if args.engine == "all" else {}
+    names = [name for name in _engines(args.engine) if not skipped.get(name)]
+    costs = [bench.measure(args.bundle, name).as_dict() for name in names]
+    if args.json:
+        print(json.dumps({"engines": costs}, indent=2))
+    else:
+        print(table(costs))
+        print("".join(f"\n{name}: {why}" for name, why in skipped.items() if why).strip("\n"))
+    return 0
+
+
+def _add_info(verbs: Any) -> None:
+    _verb(verbs, "info", "say what is in a bundle", _info)
+
+
+def _info(args: argparse.Namespace) -> int:
+    opened = bundle.read(args.bundle)
+    manifest = opened.manifest
+    if args.json:
+        print(json.dumps({**manifest.as_dict(), "size_bytes": opened.size_bytes}, indent=2))
+        return 0
+    thresholds = manifest.decoder.get("thresholds", {})
+    stages = manifest.card.get("stages", [])
+    card = {key: value for key, value in manifest.card.items() if key != "stages"}
+    print(f"{manifest.name}: {manifest.task}, {opened.size_bytes} bytes, bundle format {manifest.format}\n")
+    print(table([{"label": label, "threshold": thresholds.get(label)} for label in manifest.labels]))
+    print(f"\nfront end: {plain(manifest.frontend)}")
+    print(f"decoder: {plain({key: value for key, value in manifest.decoder.items() if key != 'thresholds'})}\n")
+    print(table([{"file": name, "bytes": entry["bytes"]} for name, entry in manifest.files.items()]))
+    print("".join(f"\n{key}: {plain(value)}" for key, value in card.items()))
+    if isinstance(stages, list) and stages and all(isinstance(stage, dict) for stage in stages):
+        print(f"\n{table(stages)}")
+    return 0
+
+
+BUILT_IN = {"run": _add_run, "evaluate": _add_evaluate, "check": _add_check, "bench": _add_bench, "info": _add_info}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,265 @@
+"""Accuracy as a device has it: every clip is streamed through a session, cold, warm and in noise.
+
+A front end adapts to what it hears, so a clip from silence (cold) is not what a device lives in. Warm, the headline,
+has 0.7 s of another clip before it. Only steps whose smoothing window lies inside the clip count; the decision is the
+word with the highest smoothed score, and "unknown" instead of a word is a miss.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from device_runtime.arithmetic import Float32
+from device_runtime.errors import InputError
+from device_runtime.intervals import poisson, wilson
+from device_runtime.noise import BABBLE_CLIPS, Noises, add_noise
+from device_runtime.recordings import Recording, read_audio
+from device_runtime.session import Session
+from device_runtime.sources import file_chunks
+
+PREROLL_S = 0.7
+SNR_DB = 10.0
+UNKNOWN = "_unknown_"
+NOTHING = "(nothing)"
+
+Progress = Callable[[int, int], None]
+"""Told how much of how much is done."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One recording, what it is, and the highest smoothed score of each label in each condition, (labels,)."""
+
+    recording: Recording
+    truth: str
+    """Its label in the bundle: a word, or `_unknown_`."""
+
+    cold: Float32
+    warm: Float32
+    noisy: Float32 | None
+    fired: tuple[str, ...]
+    """Labels that fired, warm, at the session's thresholds."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What streaming a set of clips showed; `as_dict` has the numbers."""
+
+    labels: tuple[str, ...]
+    clips: list[Clip]
+    seconds: float
+    facts: dict[str, Any] = field(default_factory=dict)
+    """What was measured: task, engine, thresholds, noises."""
+
+    def decisions(self, condition: str, clips: Sequence[Clip] | None = None, unknown: bool = True) -> list[str]:
+        """The label that a device would choose for each clip; silence is never an answer to a clip."""
+        candidates = [i for i, label in enumerate(self.labels) if is_word(label) or (unknown and label == UNKNOWN)]
+        peaks = np.array([getattr(clip, condition) for clip in (self.clips if clips is None else clips)])
+        if not len(peaks):
+            return []
+        best = np.array(candidates)[peaks[:, candidates].argmax(axis=1)]  # (clips,)
+        # no step was made at all: the clip is shorter than a frame
+        return [self.labels[i] if peak.any() else NOTHING for i, peak in zip(best, peaks, strict=True)]
+
+    def right(self, condition: str) -> int:
+        """How many decisions are right: "cold", "warm" or "noisy"."""
+        return sum(d == clip.truth for d, clip in zip(self.decisions(condition), self.clips, strict=True))
+
+    def as_dict(self) -> dict[str, Any]:
+        """All numbers, as plain values for JSON."""
+        total, noise = len(self.clips), self.clips[0].noisy is not None
+        words = [clip for clip in self.clips if is_word(clip.truth)]
+        among = self.decisions("warm", words, unknown=False)
+        return {
+            **self.facts,
+            "clips": total,
+            "speakers": len({clip.recording.speaker for clip in self.clips} - {""}),
+            "accuracy": _share(self.right("warm"), total),
+            "interval_95": _rounded(wilson(self.right("warm"), total)),
+            "accuracy_cold": _share(self.right("cold"), total),
+            "interval_95_cold": _rounded(wilson(self.right("cold"), total)),
+            "accuracy_noise_10db": _share(self.right("noisy"), total) if noise else None,
+            "interval_95_noise_10db": _rounded(wilson(self.right("noisy"), total)) if noise else None,
+            "accuracy_among_words": _share(sum(d == c.truth for d, c in zip(among, words, strict=True)), len(words)),
+            "detection": self._detection(words),
+            "per_label": self._per_label(),
+            "seconds": round(self.seconds, 1),
+        }
+
+    def _detection(self, words: Sequence[Clip]) -> dict[str, Any]:
+        """At the thresholds: a word is missed when it did not fire, and wrong words are counted beside."""
+        clips = [clip for clip in words if clip.truth in self.facts["thresholds"]]
+        missed = sum(clip.truth not in clip.fired for clip in clips)
+        wrong = sum(any(label != clip.truth for label in clip.fired) for clip in clips)
+        return {
+            "clips": len(clips),
+            "missed_rate": _share(missed, len(clips)),
+            "interval_95": _rounded(wilson(missed, len(clips))),
+            "wrong_rate": _share(wrong, len(clips)),
+        }
+
+    def _per_label(self) -> dict[str, Any]:
+        answers = list(zip(self.clips, self.decisions("warm"), strict=True))
+        per_label = {}
+        for label in self.labels:
+            decided = Counter(decision for clip, decision in answers if clip.truth == label)
+            if decided:
+                right = decided.pop(label, 0)
+                clips = right + decided.total()
+                per_label[label] = {
+                    "clips": clips,
+                    "accuracy": _share(right, clips),
+                    "missed_as": dict(decided.most_common()),
+                }
+        return per_label
+
+
+def evaluate(
+    session: Session,
+    recordings: Sequence[Recording],
+    noises: Noises | None = None,
+    seed: int = 0,
+    progress: Progress = lambda done, total: None,
+) -> Evaluation:
+    """Stream each recording whose label the bundle knows, or may call unknown: cold, warm, and in noise if given.
+
+    Noises without recordings or voices are given a babble of the very clips.
+    """
+    started = time.monotonic()
+    rate = int(session.frontend.sample_rate_hz)
+    known = [(r, truth) for r in recordings if (truth := _truth(r.label, session.labels))]
+    if not known:
+        heard = sorted({recording.label for recording in recordings})
+        raise InputError(
+            f"none of these recordings says a word of the bundle: they say {', '.join(heard[:10])}; "
+            f"the bundle knows {', '.join(session.labels)}. Name other data or another bundle"
+        )
+    order = [known[i] for i in np.random.default_rng(seed).permutation(len(known))]
+    if noises is not None and not noises.recordings and not noises.voices:
+        noises = Noises.generated([read_audio(r.path, rate) for r, _ in order[:BABBLE_CLIPS]])
+    clips = []
+    for at, (recording, truth, audio, before) in enumerate(_with_prerolls(order, rate)):
+        cold, _ = _hear(session, np.zeros(0, np.float32), audio)
+        warm, fired = _hear(session, before, audio)
+        noisy = None
+        if noises is not None:
+            both = np.concatenate([before, audio])
+            loud = add_noise(both, noises.stretch(len(both), [seed, at]), SNR_DB, len(before))
+            noisy, _ = _hear(session, loud[: len(before)], loud[len(before) :])
+        clips.append(Clip(recording, truth, cold, warm, noisy, fired))
+        progress(at + 1, len(order))
+    return Evaluation(session.labels, clips, time.monotonic() - started, _facts(session, recordings, known, noises))
+
+
+def _facts(
+    session: Session, recordings: Sequence[Recording], known: Sequence[tuple[Recording, str]], noises: Noises | None
+) -> dict[str, Any]:
+    manifest = session.bundle.manifest
+    return {
+        "task": manifest.task,
+        "bundle": manifest.name,
+        "bundle_bytes": session.bundle.size_bytes,
+        "engine": session.engine.name,
+        "split": "+".join(sorted({recording.split for recording in recordings})),
+        "skipped": len(recordings) - len(known),
+        "thresholds": session.thresholds,
+        "preroll_s": PREROLL_S,
+        "noise": noises and {"source": noises.source, "names": list(noises.names), "snr_db": SNR_DB},
+    }
+
+
+def _truth(label: str, labels: Sequence[str]) -> str | None:
+    if label in labels:
+        return label
+    return UNKNOWN if UNKNOWN in labels else None
+
+
+def is_word(label: str) -> bool:
+    """_unknown_ and _silence_ are no words."""
+    return not label.startswith("_")
+
+
+def _with_prerolls(
+    order: Sequence[tuple[Recording, str]], rate: int
+) -> Iterator[tuple[Recording, str, Float32, Float32]]:
+    """Each clip with the end of the latest one before it that says another word; the first with that of a later one."""
+    length = int(PREROLL_S * rate)
+    first = order[0][1]
+    other = next((r for r, truth in reversed(order) if truth != first), order[-1][0])
+    tails = {"": read_audio(other.path, rate)[-length:]}  # by label, latest last
+    for recording, truth in order:
+        audio = read_audio(recording.path, rate)
+        before = next((tail for label, tail in reversed(tails.items()) if label != truth), tails[""])
+        yield recording, truth, audio, before
+        tails.pop(truth, None)
+        tails[truth] = audio[-length:]
+
+
+def _hear(session: Session, before: Float32, clip: Float32) -> tuple[Float32, tuple[str, ...]]:
+    """The highest smoothed score of each label over the clip, and the labels that fired.
+
+    After other audio, only steps whose smoothing window lies inside the clip count, or the last one of a shorter clip.
+    """
+    session.reset()
+    lead = int(session.decoder.window_s * session.frontend.sample_rate_hz) if len(before) else 0
+    skipped = [step.scores for step in session.listen(np.concatenate([before, clip[:lead]]))]
+    session.decoder.rearm()  # a word before the clip must not keep the clip's own from firing
+    steps = list(session.listen(clip[lead:]))
+    counted = [step.scores for step in steps] or skipped[-1:]
+    peaks = np.max(counted, axis=0) if counted else np.zeros(len(session.labels), np.float32)
+    return peaks, tuple(event.label for step in steps for event in step.events)
+
+
+@dataclass(frozen=True)
+class FalseAccepts:
+    """What fired on recordings in which no word is said, played as one continuous stream."""
+
+    hours: float
+    fired: list[tuple[Path, str]]
+    """Each event's file and label."""
+
+    clips: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """All numbers, as plain values for JSON."""
+        triggered = len({path for path, _ in self.fired})
+        return {
+            "hours": round(self.hours, 4),
+            "false_accepts": len(self.fired),
+            "false_accepts_per_hour": round(len(self.fired) / self.hours, 3),
+            "interval_95": _rounded(poisson(len(self.fired), self.hours)),
+            "clips": self.clips,
+            "clips_triggered": triggered,
+            "clips_triggered_rate": _share(triggered, self.clips),
+            "per_label": dict(Counter(label for _, label in self.fired).most_common()),
+        }
+
+
+def false_accepts(
+    session: Session, paths: Sequence[Path], progress: Progress = lambda done, total: None
+) -> FalseAccepts:
+    """Play files without the words one after the other; every event is a false one."""
+    rate, samples = int(session.frontend.sample_rate_hz), 0
+    fired: list[tuple[Path, str]] = []
+    session.reset()
+    for done, path in enumerate(paths):
+        for chunk in file_chunks(path, rate):
+            samples += len(chunk)
+            fired += [(path, event.label) for event in session.push(chunk)]
+        progress(done + 1, len(paths))
+    return FalseAccepts(samples / rate / 3600, fired, len(paths))
+
+
+def _share(part: int, total: int) -> float | None:
+    return round(part / total, 4) if total else None
+
+
+def _rounded(interval: tuple[float, float]) -> list[float]:
+    return [round(bound, 4) for bound in interval]

@@ -1,0 +1,306 @@
+"""The command line: what each verb prints, its exit code, and one line on stderr for whatever a user gets wrong."""
+
+import importlib.metadata
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from device_runtime import cli, golden
+from device_runtime.engines.reference import ReferenceEngine
+from device_runtime.session import Session
+from models import tiny_model, write_tiny_bundle
+from sounds import EAGER, babble, wav_bytes, write_bundle
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return str(write_bundle(tmp_path / "tiny.bundle"))
+
+
+@pytest.fixture
+def recording(tmp_path):
+    (tmp_path / "a.wav").write_bytes(wav_bytes(babble(3.0)))
+    return str(tmp_path / "a.wav")
+
+
+def refused(capsys, *arguments):
+    """The one line on stderr of a command that was refused."""
+    assert cli.main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("tinyrnn: ")
+    assert err.count("\n") == 1
+    return err
+
+
+def test_run_prints_a_line_for_each_event(capsys, folder, recording):
+    assert cli.main(["run", folder, recording]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    events = Session.open(folder).push(np.concatenate(list(cli.sources.file_chunks(recording))))
+    assert lines == [f"{event.time_s:7.2f} s  {event.label}  {event.score:.2f}" for event in events]
+    assert lines
+
+
+def test_run_prints_json_lines_that_equal_the_events(capsys, folder, recording):
+    assert cli.main(["run", folder, recording, "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {"event", "label", "time_s", "score"} == set(lines[0])
+
+
+@pytest.mark.parametrize("header", [True, False])
+def test_run_listens_to_a_pipe_with_or_without_a_wav_header(capsys, monkeypatch, folder, recording, header):
+    cli.main(["run", folder, recording])
+    expected = capsys.readouterr().out
+    data = Path(recording).read_bytes()
+    piped = data if header else data[data.index(b"data") + 8 :]
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(piped)))
+    assert cli.main(["run", folder, "-"]) == 0
+    assert capsys.readouterr().out == expected
+
+
+def start(*arguments):
+    program = [sys.executable, "-m", "device_runtime.cli", *arguments]
+    home = {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parent.parent)}
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    return subprocess.Popen(program, env=home, bufsize=0, **pipes)
+
+
+def test_run_prints_an_event_as_soon_as_it_happens(folder):
+    with start("run", folder, "-") as process:
+        process.stdin.write((babble(1.0) * 32767).astype("<i2").tobytes())
+        assert process.stdout.readline(), "an event, though the pipe is still open"
+        process.stdin.close()
+        assert process.wait(timeout=30) == 0
+
+
+def test_a_reader_that_leaves_ends_a_run_quietly(folder, recording):
+    with start("run", folder, recording) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(timeout=30) == 141
+
+
+def test_thresholds_can_be_overridden_for_one_run(capsys, folder, recording):
+    silent = [f"--threshold={label}=1" for label in EAGER["thresholds"]]
+    assert cli.main(["run", folder, recording, *silent]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def write_words(folder):
+    for seed, label in enumerate(["yes", "yes", "no", "no", "maybe"]):
+        (folder / label).mkdir(parents=True, exist_ok=True)
+        (folder / label / f"{seed}.wav").write_bytes(wav_bytes(babble(1.0, seed)))
+    return str(folder)
+
+
+def test_evaluate_prints_what_was_measured(capsys, monkeypatch, tmp_path, folder):
+    monkeypatch.delenv("TINYRNN_DATA", raising=False)
+    data = write_words(tmp_path / "words")
+    command = ["evaluate", folder, data, "--negatives", f"{data}/maybe", "--json"]
+    assert cli.main(command) == 0
+    numbers = json.loads(capsys.readouterr().out)
+    wanted = {"task", "engine", "split", "clips", "accuracy", "interval_95", "accuracy_cold", "accuracy_noise_10db"}
+    wanted |= {"per_label", "seconds", "hours", "false_accepts", "false_accepts_per_hour", "negatives", "detection"}
+    assert wanted <= set(numbers)
+    assert (numbers["clips"], numbers["skipped"], numbers["negatives"]["clips"]) == (4, 1, 1)
+    assert numbers["noise"]["source"] == "generated"
+    assert cli.main(command[:-1]) == 0
+    assert "false accepts in 0.00 hours" in capsys.readouterr().out
+
+
+def test_evaluate_of_negatives_alone_prints_just_these(capsys, tmp_path, folder):
+    data = write_words(tmp_path / "words")
+    assert cli.main(["evaluate", folder, "--negatives", data, "--json"]) == 0
+    numbers = json.loads(capsys.readouterr().out)
+    assert numbers.pop("negatives") == numbers
+    assert numbers["clips"] == 5
+
+
+def test_evaluate_takes_noise_from_where_it_is_told_or_from_the_data(capsys, monkeypatch, tmp_path, folder):
+    monkeypatch.delenv("TINYRNN_DATA", raising=False)
+    data = write_words(tmp_path / "words")
+    for place in (Path(data, "_background_noise_"), tmp_path / "noise"):
+        place.mkdir()
+        (place / f"in {place.name}.wav").write_bytes(wav_bytes(babble(2.0)))
+    cli.main(["evaluate", folder, data, "--json"])
+    assert json.loads(capsys.readouterr().out)["noise"]["names"] == ["in _background_noise_"]
+    cli.main(["evaluate", folder, data, "--noise", str(tmp_path / "noise"), "--json"])
+    assert json.loads(capsys.readouterr().out)["noise"]["names"] == ["in noise"]
+    assert "none has no noise that training has not heard" in refused(
+        capsys, "evaluate", folder, data, "--noise", str(tmp_path / "none")
+    )
+
+
+def test_evaluate_draws_a_limited_number_of_clips_by_seed(capsys, tmp_path, folder):
+    data = write_words(tmp_path / "words")
+    assert cli.main(["evaluate", folder, data, "--limit", "2", "--seed", "1", "--json"]) == 0
+    numbers = json.loads(capsys.readouterr().out)
+    assert numbers["clips"] + numbers["skipped"] == 2
+    assert "--limit must be at least 1, got 0" in refused(capsys, "evaluate", folder, data, "--limit", "0")
+
+
+def test_check_replays_the_golden_frames(capsys, tmp_path):
+    write_tiny_bundle(tmp_path / "tiny.bundle")
+    assert cli.main(["check", str(tmp_path / "tiny.bundle")]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[1].split() == ["reference", "20", "0", "every", "bit", "is", "equal"]
+    assert out[2].split()[:3] == ["onnx", "20", "-"]
+
+
+def test_check_exits_1_on_a_differing_bit(capsys, tmp_path, monkeypatch):
+    write_tiny_bundle(tmp_path / "tiny.bundle")
+    other = tiny_model(seed=1)
+    monkeypatch.setattr("device_runtime.engines.reference.load_engine", lambda _: ReferenceEngine(other))
+    assert cli.main(["check", str(tmp_path / "tiny.bundle"), "--engine", "reference"]) == 1
+    assert "DIFFERS" in capsys.readouterr().out
+
+
+def test_check_reports_engines_that_are_not_installed(capsys, tmp_path, monkeypatch):
+    def also_onnx(folder):
+        golden.write(folder / golden.GOLDEN, golden.record(model, np.zeros((3, 200), np.float32)))
+        (folder / "model.onnx").write_bytes(b"")
+
+    model = tiny_model()
+    cli.bundle.write(tmp_path / "tiny.bundle", cli.bundle.read(write_bundle(tmp_path / "a")).manifest, model, also_onnx)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert cli.main(["check", str(tmp_path / "tiny.bundle"), "--json"]) == 0
+    rows = {row["engine"]: row for row in json.loads(capsys.readouterr().out)["engines"]}
+    assert rows["reference"]["differing_values"] == 0
+    assert rows["onnx"]["result"] == "not installed"
+    assert rows["onnx"]["differing_values"] is None
+    message = refused(capsys, "check", str(tmp_path / "tiny.bundle"), "--engine", "onnx")
+    assert "the engine onnx needs the package onnxruntime" in message
+
+
+def test_bench_prints_what_each_engine_costs(capsys, folder):
+    assert cli.main(["bench", folder, "--engine", "all", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["engines"]
+    assert row["engine"] == "reference"
+    assert {"step_us_median", "step_us_p99", "audio_second_us", "real_time_factor", "peak_mb"} <= set(row)
+    assert cli.main(["bench", folder]) == 0
+    assert "onnx: not in this bundle: model.onnx" in capsys.readouterr().out
+
+
+def test_info_says_what_is_in_a_bundle(capsys, tmp_path):
+    stages = [{"stage": "teacher", "accuracy": 0.981}, {"stage": "int8", "accuracy": 0.955, "bytes": 40_000}]
+    opened = write_tiny_bundle(tmp_path / "a")
+    card = {"seed": 7, "data": {"licence": "CC BY 4.0"}, "stages": stages}
+    manifest = cli.bundle.Manifest(**{**vars(opened.manifest), "card": card})
+    cli.bundle.write(tmp_path / "tiny.bundle", manifest, opened.model, lambda _: None)
+    assert cli.main(["info", str(tmp_path / "tiny.bundle")]) == 0
+    out = capsys.readouterr().out
+    for line in ("yes            0.5", "silence          -", "model.npz", "seed: 7", "data: licence CC BY 4.0"):
+        assert line in out
+    assert out.splitlines()[-3:] == ["stage    accuracy  bytes", "teacher     0.981      -", "int8        0.955  40000"]
+    assert cli.main(["info", str(tmp_path / "tiny.bundle"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["card"] == card
+
+
+def test_an_unknown_verb_suggests_the_near_one(capsys):
+    assert "there is no verb 'rnu' (did you mean run?). Choose one of: run, evaluate" in refused(capsys, "rnu")
+
+
+def test_an_unknown_option_suggests_the_near_one(capsys, folder):
+    message = refused(capsys, "run", "--enigne", folder)
+    assert "tinyrnn run does not take '--enigne' (did you mean --engine?)" in message
+    assert "tinyrnn does not take '--versoin' (did you mean --version?)" in refused(capsys, "--versoin")
+
+
+REFUSED = {
+    "the following arguments are required: BUNDLE. See: tinyrnn run --help": ["run"],
+    "argument --threshold: expected WORD=0.7, got 'yes'. See": ["run", "{bundle}", "--threshold", "yes"],
+    "no word 'yess'. Did you mean yes?": ["run", "{bundle}", "{wav}", "--threshold", "yess=0.7"],
+    "threshold of yes must be a probability from 0 to 1, got 7.0": ["run", "{bundle}", "{wav}", "--threshold=yes=7"],
+    "there is no engine 'onyx' (did you mean onnx?)": ["run", "{bundle}", "{wav}", "--engine", "onyx"],
+    "{tmp}/none is not a bundle: it has no manifest.json": ["info", "{tmp}/none"],
+    "cannot read {tmp}/none.wav: No such file": ["run", "{bundle}", "{tmp}/none.wav"],
+    "cannot read {tmp}: Is a directory": ["run", "{bundle}", "{tmp}"],
+    "there is no data folder {tmp}/none": ["evaluate", "{bundle}", "{tmp}/none"],
+    "nothing to evaluate: name a folder": ["evaluate", "{bundle}"],
+    "{words} has no recordings in the split train; it has: test": ["evaluate", "{bundle}", "{words}", "--split=train"],
+    "{tmp}/none holds no audio files": ["evaluate", "{bundle}", "--negatives", "{tmp}/none"],
+    "invalid choice: 'all of it' (choose from": ["evaluate", "{bundle}", "{words}", "--split", "all of it"],
+}
+
+
+@pytest.mark.parametrize("message", REFUSED)
+def test_what_a_user_gets_wrong_takes_one_line(capsys, tmp_path, folder, recording, message):
+    places = {"bundle": folder, "wav": recording, "tmp": tmp_path, "words": write_words(tmp_path / "words")}
+    arguments = [argument.format(**places) for argument in REFUSED[message]]
+    assert message.format(**places) in refused(capsys, *arguments)
+
+
+def test_evaluate_refuses_another_task(capsys, tmp_path):
+    opened = write_tiny_bundle(tmp_path / "a")
+    manifest = cli.bundle.Manifest(**{**vars(opened.manifest), "task": "forecasting"})
+    manifest = cli.bundle.Manifest(
+        **{**vars(manifest), "frontend": cli.bundle.read(write_bundle(tmp_path / "b")).manifest.frontend}
+    )
+    cli.bundle.write(tmp_path / "c", manifest, opened.model, lambda _: None)
+    message = refused(capsys, "evaluate", str(tmp_path / "c"), write_words(tmp_path / "words"))
+    assert f"evaluate measures keyword_spotting, but {tmp_path}/c is for forecasting" in message
+
+
+def test_no_words_print_the_help(capsys):
+    assert cli.main([]) == 0
+    assert "evaluate" in capsys.readouterr().out
+
+
+class Entry:
+    """An entry point of another distribution."""
+
+    def __init__(self, name, load):
+        self.name, self.load = name, load
+
+
+def build_verb(verbs):
+    parser = verbs.add_parser("build", help="make a bundle")
+    parser.add_argument("scenario")
+    parser.set_defaults(handler=lambda args: sys.stdout.write(f"building {args.scenario}\n") and 0)
+
+
+def absent():
+    raise ImportError("No module named 'torch'")
+
+
+@pytest.fixture
+def entries(monkeypatch):
+    loaded = []
+    found = [Entry("build", lambda: loaded.append("build") or build_verb), Entry("sweep", absent)]
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: found if group == "tinyrnn.verbs" else [])
+    return loaded
+
+
+def test_a_workstation_adds_its_verbs(capsys, entries):
+    assert cli.main(["build", "demo"]) == 0
+    assert capsys.readouterr().out == "building demo\n"
+    assert "required: scenario. See: tinyrnn build --help" in refused(capsys, "build")
+    assert "did you mean build?" in refused(capsys, "biuld")
+
+
+def test_verbs_of_a_workstation_are_loaded_only_when_asked_for(capsys, entries, folder):
+    cli.main(["info", folder])
+    assert entries == []
+
+
+def test_a_verb_that_cannot_be_loaded_says_why(capsys, entries):
+    message = "the verb sweep cannot be loaded: No module named 'torch'. It needs the workstation"
+    assert message in refused(capsys, "sweep")
+    cli.main([])
+    assert "(cannot be loaded: No module named 'torch')" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (OSError(28, "No space left"), 2)])
+def test_an_interruption_or_a_full_disk_leaves_no_traceback(capsys, monkeypatch, folder, error, code):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(cli.bundle, "read", fail)
+    assert cli.main(["info", folder]) == code
+    assert capsys.readouterr().err == ("" if code == 130 else "tinyrnn: [Errno 28] No space left\n")

@@ -1,0 +1,226 @@
+"""Evaluation: counts what a device would decide, in the condition it claims, and says how sure it is."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+from device_runtime import bundle
+from device_runtime.errors import InputError
+from device_runtime.evaluate import NOTHING, evaluate, false_accepts
+from device_runtime.intervals import poisson, wilson
+from device_runtime.noise import Noises, add_noise, pink
+from device_runtime.recordings import audio_files, list_recordings
+from device_runtime.session import Session
+from device_runtime.summary import summary
+from models import SMOOTH, tiny_manifest, tiny_model
+from sounds import RATE, WINDOW, wav_bytes
+
+LABELS = ("_silence_", "_unknown_", "high", "low")
+DECODER = {**SMOOTH, "window_ms": 100, "thresholds": {"high": 0.8, "low": 0.8}, "refractory_ms": 500}
+
+
+class Leveller:
+    """An engine that hears how far a recording lies above or below zero: high, low, or neither."""
+
+    name = "leveller"
+
+    def __init__(self):
+        self.frames = 0
+
+    def step(self, frame, state):
+        self.frames += 1
+        level = float(frame.mean())
+        return np.array([5 * (abs(level) < 0.1), 0, 6 * level, -6 * level], np.float32), state
+
+
+@pytest.fixture
+def session(tmp_path):
+    manifest = dataclasses.replace(tiny_manifest(labels=LABELS), frontend=WINDOW, decoder=DECODER)
+    bundle.write(tmp_path / "tiny.bundle", manifest, tiny_model(), lambda _: None)
+    opened = Session.open(tmp_path / "tiny.bundle")
+    opened.engine = Leveller()
+    return opened
+
+
+def level(value, seconds=1.0):
+    return np.full(int(RATE * seconds), value)
+
+
+def write_clips(folder, clips):
+    for name, samples in clips.items():
+        path = folder / f"{name}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(wav_bytes(samples))
+    return folder
+
+
+GOOD = {f"{label}/{i}": level(value) for label, value in (("high", 0.1), ("low", -0.1)) for i in range(4)}
+
+
+def test_clips_that_are_what_they_say_are_all_right(session, tmp_path):
+    numbers = evaluate(session, list_recordings(write_clips(tmp_path / "d", GOOD)), Noises.generated([])).as_dict()
+    assert numbers["clips"] == 8
+    assert numbers["accuracy"] == numbers["accuracy_cold"] == numbers["accuracy_noise_10db"] == 1
+    assert numbers["interval_95"] == [round(bound, 4) for bound in wilson(8, 8)]
+    assert numbers["per_label"] == {key: {"clips": 4, "accuracy": 1.0, "missed_as": {}} for key in ("high", "low")}
+    assert numbers["detection"]["missed_rate"] == numbers["detection"]["wrong_rate"] == 0
+    assert numbers["noise"] == {"source": "generated", "names": ["pink", "babble"], "snr_db": 10.0}
+    assert (numbers["task"], numbers["engine"], numbers["split"]) == ("keyword_spotting", "leveller", "test")
+
+
+def test_misses_are_counted_as_what_was_decided_instead(session, tmp_path):
+    clips = GOOD | {"high/4": level(-0.1), "high/5": level(0.0)}
+    numbers = evaluate(session, list_recordings(write_clips(tmp_path / "d", clips))).as_dict()
+    # silence is never the answer; with all others equal the first one is
+    assert numbers["per_label"]["high"] == {"clips": 6, "accuracy": 0.6667, "missed_as": {"low": 1, "_unknown_": 1}}
+    assert numbers["accuracy"] == 0.8
+    assert numbers["accuracy_among_words"] == 0.9
+    assert numbers["detection"] == {
+        "clips": 10,
+        "missed_rate": 0.2,
+        "interval_95": [round(bound, 4) for bound in wilson(2, 10)],
+        "wrong_rate": 0.1,
+    }
+    assert numbers["accuracy_noise_10db"] is None
+
+
+def test_warm_clips_follow_another_word_that_does_not_count(session, tmp_path):
+    heard = []
+    step = session.engine.step
+    session.engine.step = lambda frame, state: heard.append(float(frame.mean())) or step(frame, state)
+    result = evaluate(session, list_recordings(write_clips(tmp_path / "d", GOOD)))
+    cold, warm = 80, 136  # steps of 12.5 ms in 1.0 and 1.7 s
+    for at, clip in enumerate(result.clips):
+        start = at * (cold + warm) + cold
+        sign = 1 if clip.truth == "high" else -1
+        assert all(sign * value < 0 for value in heard[start : start + 56]), "0.7 s of the other word"
+        assert all(sign * value > 0 for value in heard[start + 56 : start + warm])
+        assert clip.warm[LABELS.index({"high": "low", "low": "high"}[clip.truth])] < 0.01
+        assert clip.fired == (clip.truth,)
+
+
+def test_the_order_and_the_noise_follow_the_seed(session, tmp_path):
+    recordings = list_recordings(write_clips(tmp_path / "d", GOOD))
+    first, again, other = (evaluate(session, recordings, Noises.generated([]), seed=seed) for seed in (1, 1, 2))
+    assert [clip.recording for clip in first.clips] == [clip.recording for clip in again.clips]
+    assert all(np.array_equal(a.noisy, b.noisy) for a, b in zip(first.clips, again.clips, strict=True))
+    assert [clip.recording for clip in first.clips] != [clip.recording for clip in other.clips]
+
+
+def test_words_that_the_bundle_does_not_know_are_unknown(session, tmp_path):
+    result = evaluate(session, list_recordings(write_clips(tmp_path / "d", GOOD | {"maybe/0": level(0.05)})))
+    assert [clip.truth for clip in result.clips].count("_unknown_") == 1
+    session.labels = ("silence", "other", "high", "low")
+    numbers = evaluate(session, list_recordings(tmp_path / "d")).as_dict()
+    assert (numbers["clips"], numbers["skipped"]) == (8, 1)
+
+
+@pytest.mark.parametrize("seconds", [0.02, 0.005])
+def test_very_short_clips_are_decided_by_their_last_step(session, tmp_path, seconds):
+    clips = {"high/0": level(0.1, seconds), "low/0": level(-0.1, 1.0)}
+    by_truth = {c.truth: c for c in evaluate(session, list_recordings(write_clips(tmp_path / "d", clips))).clips}
+    assert by_truth["high"].cold.any() == (seconds == 0.02)
+    assert by_truth["high"].warm.any()
+
+
+def test_a_clip_without_a_single_step_is_a_miss(session, tmp_path):
+    result = evaluate(session, list_recordings(write_clips(tmp_path / "d", {"high/0": level(0.1, 0.005)})))
+    assert result.decisions("cold") == [NOTHING]
+    assert result.as_dict()["accuracy_cold"] == 0
+
+
+def test_data_without_a_word_of_the_bundle_is_refused(session, tmp_path):
+    session.labels = ("yes", "no")
+    with pytest.raises(InputError, match="none of these recordings says a word of the bundle: they say high, low"):
+        evaluate(session, list_recordings(write_clips(tmp_path / "d", GOOD)))
+
+
+def test_progress_is_told(session, tmp_path):
+    told = []
+    evaluate(session, list_recordings(write_clips(tmp_path / "d", GOOD)), progress=lambda *done: told.append(done))
+    assert told == [(i, 8) for i in range(1, 9)]
+
+
+def test_false_accepts_are_counted_over_one_continuous_stream(session, tmp_path):
+    quiet, loud = level(0.0, 2.0), np.concatenate([level(0.1), level(0.0)])
+    write_clips(tmp_path / "n", {"a/0": quiet, "a/1": loud, "b": np.concatenate([loud, -loud]), "c": quiet})
+    result = false_accepts(session, audio_files(tmp_path / "n"))
+    hours = 10 / 3600
+    assert result.as_dict() == {
+        "hours": round(hours, 4),
+        "false_accepts": 3,
+        "false_accepts_per_hour": round(3 / hours, 3),
+        "interval_95": [round(bound, 4) for bound in poisson(3, hours)],
+        "clips": 4,
+        "clips_triggered": 2,
+        "clips_triggered_rate": 0.5,
+        "per_label": {"high": 2, "low": 1},
+    }
+
+
+def test_a_person_reads_the_same_numbers(session, tmp_path):
+    numbers = evaluate(session, list_recordings(write_clips(tmp_path / "d", GOOD)), Noises.generated([])).as_dict()
+    negatives = false_accepts(session, audio_files(tmp_path / "d")).as_dict()
+    text = summary({**numbers, "negatives": negatives})
+    assert "warm, as a device hears it  100.0  67.6 to 100.0" in text
+    assert "0.0 % of the words missed" in text
+    assert f"{negatives['false_accepts']} false accepts in 0.00 hours" in text
+    assert summary({"negatives": negatives}).strip().startswith(f"{negatives['false_accepts']} false accepts")
+
+
+def test_noise_is_added_at_the_ratio_that_was_asked_for():
+    audio = np.concatenate([level(0.5, 0.7), level(0.1)]).astype(np.float32)
+    noisy = add_noise(audio, pink(len(audio), np.random.default_rng(0)), 10, clip_at=int(0.7 * RATE))
+    noise = (noisy - audio)[int(0.7 * RATE) :]
+    assert 10 * math.log10(0.1**2 / np.mean(noise**2)) == pytest.approx(10, abs=0.01)
+    assert np.array_equal(add_noise(audio, np.zeros_like(audio), 10, 0), audio)
+
+
+def test_noise_that_training_has_heard_is_left_out(tmp_path):
+    write_clips(tmp_path / "noise", {"tap": level(0.1), "bike": level(0.2, 0.1)})
+    noises = Noises.choose([tmp_path / "none", tmp_path / "noise"], RATE, heard=["tap"])
+    assert noises.names == ("bike",)
+    assert np.allclose(noises.stretch(RATE, 0), 0.2, atol=1e-4), "a short recording begins again"
+    assert Noises.choose([tmp_path / "noise"], RATE, heard=["tap", "bike"]).source == "generated"
+
+
+def test_generated_noise_is_pink_or_babble_and_follows_its_seed():
+    noises = Noises.generated([level(0.1).astype(np.float32)])
+    stretches = [noises.stretch(8000, seed) for seed in range(8)]
+    babble = [stretch for stretch in stretches if np.allclose(stretch, 0.6)]  # six voices at once
+    assert 0 < len(babble) < 8
+    assert np.array_equal(noises.stretch(8000, 3), stretches[3])
+    spectrum = np.abs(np.fft.rfft(pink(2**16, np.random.default_rng(0)))) ** 2
+    octaves = [spectrum[2**i : 2 ** (i + 1)].sum() for i in range(6, 15)]
+    assert max(octaves) / min(octaves) < 2, "equal power in each octave"
+
+
+@pytest.mark.parametrize(
+    ("successes", "trials", "low", "high"),
+    # R: prop.test(x, n, correct = FALSE)$conf.int
+    [(95, 100, 0.88825, 0.97846), (0, 20, 0.0, 0.16113), (20, 20, 0.83887, 1.0), (2304, 2400, 0.95139, 0.96714)],
+)
+def test_the_interval_of_a_share_is_wilsons(successes, trials, low, high):
+    assert wilson(successes, trials) == pytest.approx((low, high), abs=2e-5)
+
+
+def test_nothing_tried_tells_nothing():
+    assert wilson(0, 0) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("count", "low", "high"),
+    # Garwood's table, the same as R's poisson.test(count)$conf.int
+    [(0, 0.0, 3.6889), (1, 0.0253, 5.5716), (5, 1.6235, 11.6683), (100, 81.3640, 121.6270)],
+)
+def test_the_interval_of_a_rate_is_exact(count, low, high):
+    assert poisson(count) == pytest.approx((low, high), abs=2e-3)
+    assert poisson(count, 2.0) == pytest.approx((low / 2, high / 2), abs=2e-3)
+
+
+def test_the_interval_of_a_large_count_does_not_underflow():
+    low, high = poisson(3000)
+    assert 2890 < low < 2895
+    assert 3105 < high < 3112

@@ -1,0 +1,156 @@
+"""Sources: files, pipes and microphones deliver the same samples, whatever the pieces they come in."""
+
+import io
+import sys
+import types
+
+import numpy as np
+import pytest
+
+from device_runtime.errors import InputError
+from device_runtime.resample import Resampler
+from device_runtime.sources import file_chunks, microphone_chunks, raw_chunks, stream_chunks
+from sounds import tone, wav_bytes
+
+
+class Trickle(io.RawIOBase):
+    """A pipe that delivers a few bytes at a time."""
+
+    def __init__(self, data, size):
+        self._data, self._size = io.BytesIO(data), size
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        return self._data.readinto(memoryview(buffer)[: self._size])
+
+
+def pipe(data, size=333):
+    return io.BufferedReader(Trickle(data, size))
+
+
+INT16 = np.arange(-2000, 2000, dtype="<i2")
+
+
+@pytest.mark.parametrize("size", [1, 7, 333, 100_000])
+@pytest.mark.parametrize("with_header", [False, True])
+def test_a_pipe_is_raw_or_a_wav(size, with_header):
+    payload = wav_bytes(INT16 / 32767)[:-8000] + INT16.tobytes() if with_header else INT16.tobytes()
+    samples = np.concatenate(list(stream_chunks(pipe(payload, size))))
+    assert np.array_equal(samples * 32768, INT16)
+
+
+def test_a_wav_from_a_pipe_may_have_any_rate():
+    samples = np.concatenate(list(stream_chunks(pipe(wav_bytes(tone(8_000), rate=8_000)), 16_000)))
+    assert np.allclose(samples[200:-200], tone(16_000)[200:-200], atol=1e-3)
+
+
+def test_samples_of_a_pipe_come_as_they_arrive():
+    chunks = raw_chunks(pipe(INT16.tobytes(), 320))
+    assert len(next(chunks)) == 160
+
+
+def test_half_a_sample_at_the_end_is_dropped():
+    assert len(np.concatenate(list(stream_chunks(pipe(INT16.tobytes() + b"\x01"))))) == len(INT16)
+
+
+def test_very_short_pipes_are_fine():
+    for size in (1, 2, 3):
+        assert sum(map(len, stream_chunks(pipe(bytes(size))))) == size // 2
+
+
+def test_a_pipe_without_any_sample_says_what_was_expected():
+    with pytest.raises(InputError, match=r"standard input ended before any sample\. Expected 16-bit mono PCM or a WAV"):
+        stream_chunks(pipe(b""))
+
+
+@pytest.mark.parametrize("rate", [8_000, 11_025, 22_050, 44_100, 48_000])
+@pytest.mark.parametrize("chunk", [1, 77, 5_000])
+def test_resampling_does_not_depend_on_the_chunks(rate, chunk):
+    samples = tone(rate, 0.1).astype(np.float32)
+    whole, pieces = Resampler(rate, 16_000), Resampler(rate, 16_000)
+    expected = np.concatenate([whole.push(samples), whole.finish()])
+    got = [pieces.push(samples[at : at + chunk]) for at in range(0, len(samples), chunk)]
+    assert np.array_equal(np.concatenate([*got, pieces.finish()]), expected)
+
+
+@pytest.mark.parametrize("rate", [8_000, 11_025, 44_100, 48_000])
+@pytest.mark.parametrize("hz", [100, 1_000, 3_300])
+def test_resampling_keeps_a_tone(rate, hz):
+    resampler = Resampler(rate, 16_000)
+    got = np.concatenate([resampler.push(tone(rate, 0.5, hz).astype(np.float32)), resampler.finish()])
+    assert np.abs(got - tone(16_000, 0.6, hz)[: len(got)])[200:-200].max() < 1e-4
+
+
+@pytest.mark.parametrize("hz", [8_600, 12_000, 20_000])
+def test_resampling_leaves_nothing_of_what_would_alias(hz):
+    resampler = Resampler(44_100, 16_000)
+    got = np.concatenate([resampler.push(tone(44_100, 0.5, hz).astype(np.float32)), resampler.finish()])
+    assert np.abs(got)[200:-200].max() < 1e-4
+
+
+def test_the_same_rate_changes_nothing():
+    samples = tone(16_000).astype(np.float32)
+    resampler = Resampler(16_000, 16_000)
+    assert resampler.push(samples) is samples
+    assert len(resampler.finish()) == 0
+
+
+def test_a_long_file_comes_in_small_pieces(tmp_path):
+    path = tmp_path / "a.wav"
+    path.write_bytes(wav_bytes(tone(44_100, 20), rate=44_100))
+    sizes = [len(chunk) for chunk in file_chunks(path)]
+    assert max(sizes) < 16_384
+    assert sum(sizes) == 320_000
+
+
+class PortAudioError(Exception):
+    """As in sounddevice."""
+
+
+def microphone(read):
+    """A module that looks like sounddevice."""
+
+    class InputStream:
+        def __init__(self, samplerate, channels, dtype):
+            assert (samplerate, channels, dtype) == (16_000, 1, "float32")
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            return None
+
+    InputStream.read = staticmethod(read)
+    module = types.ModuleType("sounddevice")
+    module.InputStream, module.PortAudioError = InputStream, PortAudioError
+    return module
+
+
+def test_a_microphone_delivers_chunks(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sounddevice", microphone(lambda n: (np.ones((n, 1), np.float32), False)))
+    assert np.array_equal(next(microphone_chunks()), np.ones(480, np.float32))
+
+
+def test_an_unplugged_microphone_says_what_to_do(monkeypatch):
+    def read(samples):
+        raise PortAudioError("Device unavailable")
+
+    monkeypatch.setitem(sys.modules, "sounddevice", microphone(read))
+    with pytest.raises(InputError, match=r"microphone cannot be used: Device unavailable\. Plug one in"):
+        next(microphone_chunks())
+
+
+def test_without_sounddevice_the_line_says_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    with pytest.raises(InputError, match=r"needs sounddevice.*pip install tinyrnn-runtime\[mic\]"):
+        next(microphone_chunks())
+
+
+def test_without_portaudio_the_line_says_how_to_get_it(monkeypatch, tmp_path):
+    (tmp_path / "sounddevice.py").write_text("raise OSError('PortAudio library not found')")
+    monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InputError, match=r"PortAudio library not found\. Install it with: apt install libportaudio2"):
+        next(microphone_chunks())
