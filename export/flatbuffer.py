@@ -53,18 +53,20 @@ class TfliteGraph:
         self._constants: dict[tuple[Any, ...], Tensor] = {}
 
     def tensor(
-        self, shape: Sequence[int], dtype: npt.DTypeLike, name: str | None = None, buffer: int = 0, scale: float | None = None
+        self,
+        shape: Sequence[int],
+        dtype: npt.DTypeLike,
+        name: str | None = None,
+        scale: float | None = None,
+        buffer: int = 0,
     ) -> Tensor:
         """Add a tensor; `scale` makes it a quantized one with zero point 0."""
         added = Tensor(len(self._tensors), tuple(shape), np.dtype(dtype))
-        quantization = None
-        if scale is not None:
-            quantization = schema.QuantizationParametersT(scale=[scale], zeroPoint=[0])
+        quantization = None if scale is None else schema.QuantizationParametersT(scale=[scale], zeroPoint=[0])
+        type_ = _TYPES[added.dtype]
         self._tensors.append(
-            schema.TensorT(
-                shape=list(shape), type=_TYPES[added.dtype], buffer=buffer, name=name, quantization=quantization
-            )
-        )  # fmt: skip
+            schema.TensorT(shape=list(shape), type=type_, name=name, quantization=quantization, buffer=buffer)
+        )
         return added
 
     def constant(self, array: npt.ArrayLike, dtype: npt.DTypeLike = np.float32, scale: float | None = None) -> Tensor:
@@ -73,8 +75,7 @@ class TfliteGraph:
         key = (values.dtype.str, values.shape, values.tobytes(), scale)
         if key not in self._constants:
             self._buffers.append(_AlignedBuffer(values.tobytes()))
-            shape = np.shape(array)
-            self._constants[key] = self.tensor(shape, dtype, buffer=len(self._buffers) - 1, scale=scale)
+            self._constants[key] = self.tensor(values.shape, dtype, scale=scale, buffer=len(self._buffers) - 1)
         return self._constants[key]
 
     def op(
@@ -100,6 +101,58 @@ class TfliteGraph:
         self._operators.append(operator)
         return output
 
+    def number(self, value: float | np.float32) -> Tensor:
+        """A constant that is added to, or multiplied with, a whole row."""
+        return self.constant(np.full((1, 1), value, np.float32))
+
+    def unary(self, kind: str, v: Tensor) -> Tensor:
+        """An operator on each float."""
+        return self.op(kind, [v], v.shape, np.float32)
+
+    def binary(self, kind: str, a: Tensor, b: Tensor) -> Tensor:
+        """An operator on each pair of floats."""
+        return self.op(kind, [a, b], np.broadcast_shapes(a.shape, b.shape), np.float32)
+
+    def add(self, a: Tensor, b: Tensor) -> Tensor:
+        """Sum: a + b."""
+        return self.binary("ADD", a, b)
+
+    def sub(self, a: Tensor, b: Tensor) -> Tensor:
+        """Difference: a - b."""
+        return self.binary("SUB", a, b)
+
+    def mul(self, a: Tensor, b: Tensor) -> Tensor:
+        """Product: a * b."""
+        return self.binary("MUL", a, b)
+
+    def clip(self, v: Tensor, low: float, high: float) -> Tensor:
+        """Each float kept inside low .. high."""
+        return self.binary("MINIMUM", self.binary("MAXIMUM", v, self.number(low)), self.number(high))
+
+    def cast(self, v: Tensor, dtype: npt.DTypeLike, scale: float | None = None) -> Tensor:
+        """The same numbers in another type."""
+        return self.op("CAST", [v], v.shape, dtype, scale=scale)
+
+    def gather(self, values: Tensor, at: Tensor, axis: int = 0, scale: float | None = None) -> Tensor:
+        """The values at these places along an axis."""
+        shape = (*values.shape[:axis], *at.shape, *values.shape[axis + 1 :])
+        return self.op("GATHER", [values, at], shape, values.dtype, schema.GatherOptionsT(axis=axis), scale=scale)
+
+    def slice(self, v: Tensor, start: int, size: int) -> Tensor:
+        """Entries start .. start + size along the last axis."""
+        begin = [0] * (len(v.shape) - 1) + [start]
+        shape = [*v.shape[:-1], size]
+        return self.op("SLICE", [v, self.constant(begin, np.int32), self.constant(shape, np.int32)], shape, v.dtype)
+
+    def concatenate(self, rows: Sequence[Tensor]) -> Tensor:
+        """Rows end to end, (1, n) each."""
+        size = sum(row.shape[1] for row in rows)
+        return self.op("CONCATENATION", rows, (1, size), np.float32, schema.ConcatenationOptionsT(axis=1))
+
+    def reshape(self, v: Tensor, shape: Sequence[int], name: str | None = None) -> Tensor:
+        """The same numbers in another shape."""
+        return self.op("RESHAPE", [v, self.constant(list(shape), np.int32)], shape, v.dtype, name=name)
+
     def to_bytes(self, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> bytes:
         """The file."""
         subgraph = schema.SubGraphT(
@@ -114,11 +167,13 @@ class TfliteGraph:
         return bytes(builder.Output())
 
     def _code(self, builtin: int) -> int:
-        for index, code in enumerate(self._codes):
-            if code.builtinCode == builtin:
+        for index, known in enumerate(self._codes):
+            if known.builtinCode == builtin:
                 return index
         # Old readers know only the first field, a signed byte.
-        self._codes.append(schema.OperatorCodeT(deprecatedBuiltinCode=min(builtin, 127), builtinCode=builtin, version=1))
+        self._codes.append(
+            schema.OperatorCodeT(deprecatedBuiltinCode=min(builtin, 127), builtinCode=builtin, version=1)
+        )
         return len(self._codes) - 1
 
 
@@ -128,7 +183,7 @@ class _AlignedBuffer:
     def __init__(self, data: bytes) -> None:
         self.data = data
 
-    def Pack(self, builder: Any) -> int:  # the name that the schema's classes call
+    def Pack(self, builder: Any) -> int:  # noqa: N802 - the name that the schema's classes call
         builder.StartVector(1, len(self.data), ALIGNMENT)
         builder.head -= len(self.data)
         builder.Bytes[builder.head : builder.head + len(self.data)] = self.data

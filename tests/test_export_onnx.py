@@ -1,0 +1,80 @@
+"""model.onnx holds, and ONNX Runtime runs, exact int8 products and plain float32 operations."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+pytest.importorskip("onnx", reason="needs the onnx package")
+pytest.importorskip("onnxruntime", reason="needs ONNX Runtime")
+
+import onnx
+import onnxruntime
+from onnx import TensorProto
+
+from device_runtime.engines.onnx import session_options
+from export.onnx import IR_VERSION, OPSET, Onnx
+from streams import MODELS
+
+PRODUCTS = {"sliding dense and GRU": 4, "two GRUs": 5, "two dense layers and two GRUs": 7, "a head alone": 1}
+PLAIN = {
+    "Add", "Cast", "Clip", "Concat", "Floor", "Gather", "MatMulInteger", "Mul", "Relu", "Reshape", "Split", "Sub",
+}  # fmt: skip
+
+
+def executed_graph(shape, tmp_path):
+    """The graph as the engine's session runs it, after all that ONNX Runtime does to it."""
+    Onnx().write(MODELS[shape], tmp_path / "model.onnx")
+    options = session_options()
+    options.optimized_model_filepath = str(tmp_path / "executed.onnx")
+    onnxruntime.InferenceSession((tmp_path / "model.onnx").read_bytes(), options, providers=["CPUExecutionProvider"])
+    return onnx.load(tmp_path / "executed.onnx").graph
+
+
+@pytest.mark.parametrize("shape", PRODUCTS)
+def test_each_product_runs_as_one_matmulinteger_and_nothing_is_fused(shape, tmp_path):
+    executed = Counter(node.domain + node.op_type for node in executed_graph(shape, tmp_path).node)
+    assert executed["MatMulInteger"] == PRODUCTS[shape]
+    assert set(executed) <= PLAIN
+
+
+@pytest.mark.parametrize("shape", PRODUCTS)
+def test_both_operands_of_each_product_are_int8_and_no_weight_is_kept_as_float(shape, tmp_path):
+    graph = executed_graph(shape, tmp_path)
+    types = {tensor.name: tensor.data_type for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Cast":
+            types[node.output[0]] = node.attribute[0].i
+        elif node.op_type in ("Gather", "Reshape"):  # these keep the type of what they move
+            types[node.output[0]] = types.get(node.input[0], TensorProto.FLOAT)
+    operands = [types[name] for node in graph.node if node.op_type == "MatMulInteger" for name in node.input]
+    assert operands == [TensorProto.INT8] * (2 * PRODUCTS[shape])
+    assert all(len(tensor.dims) < 2 for tensor in graph.initializer if tensor.data_type == TensorProto.FLOAT)
+
+
+def test_the_tables_are_folded_when_the_session_loads(tmp_path):
+    graph = executed_graph("sliding dense and GRU", tmp_path)
+    lengths = sorted(
+        tensor.dims[0] for tensor in graph.initializer if tensor.data_type == TensorProto.FLOAT and tensor.dims
+    )
+    assert lengths[-2:] == [2 * 2048 - 1, 2 * 4096 - 1]
+    assert not {"CumSum", "Slice", "Neg"} & {node.op_type for node in graph.node}
+
+
+def test_the_fastest_level_of_optimization_would_fuse_nothing_either(tmp_path):
+    Onnx().write(MODELS["sliding dense and GRU"], tmp_path / "model.onnx")
+    options = session_options()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.optimized_model_filepath = str(tmp_path / "executed.onnx")
+    onnxruntime.InferenceSession((tmp_path / "model.onnx").read_bytes(), options, providers=["CPUExecutionProvider"])
+    assert {node.op_type for node in onnx.load(tmp_path / "executed.onnx").graph.node} <= PLAIN
+
+
+def test_the_file_says_what_an_old_runtime_needs_to_know(tmp_path):
+    Onnx().write(MODELS["two GRUs"], tmp_path / "model.onnx")
+    written = onnx.load(tmp_path / "model.onnx")
+    assert written.ir_version == IR_VERSION
+    assert [(opset.domain, opset.version) for opset in written.opset_import] == [("", OPSET)]
+    assert [value.name for value in written.graph.input] == ["frame", "state"]
+    assert [value.name for value in written.graph.output] == ["scores", "next_state"]
