@@ -133,9 +133,16 @@ def test_other_words_leave_out_the_words_and_their_homophones():
 
 
 def test_near_misses_sound_near():
-    assert {"now", "snow", "low"} <= set(near_misses(["no"], 14))
-    assert {"town", "gown", "done"} <= set(near_misses(["down"], 10))
-    assert near_misses(["marvin"], 5, candidates=["marvellous", "starving", "tree"])[-1] == "tree"
+    assert {"now", "snow", "low", "go"} <= set(near_misses(["no"], 30))
+    assert {"cup", "us", "upper"} <= set(near_misses(["up"], 15))
+    assert {"town", "gown", "drown"} <= set(near_misses(["down"], 10))
+    assert near_misses(["marvin"], 3, candidates=["marvellous", "starving", "tree"])[-1] == "tree"
+
+
+def test_each_word_gets_its_share_of_near_misses():
+    of_no, of_computer = set(near_misses(["no"], 10)), set(near_misses(["computer"], 10))
+    both = near_misses(["no", "computer"], 20)
+    assert set(both) == of_no | of_computer
 
 
 def test_spoken_words_come_as_equal_clips_with_labels_and_speakers(own_cache):

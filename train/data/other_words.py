@@ -14,26 +14,29 @@ from train.data.espeak import phonemes
 OTHER_WORDS: tuple[str, ...] = tuple((Path(__file__).parent / "common_words.txt").read_text().split())
 """About a thousand common English words; some of them may be the user's own: `other_words` leaves those out."""
 
-_VOWELS = frozenset("aeiouAEIOUV@30")
+_KINDS = ("aeiouAEIOUV@30", "pbtdkg?", "fvsSzZTDhxC", "mnN", "lrwj")
+"""Vowels, stops, fricatives, nasals, glides, by the first letter of espeak's names for them."""
+
 _RELATED = 0.5
-"""One vowel for another is a smaller difference than a consonant more or less."""
+"""One vowel for another, or one stop, is a smaller difference than a sound that is missing."""
+
+_EXTRA = 0.7
+"""A word that has the whole target in it ("snow" has "no") is a likelier mistake than one that lacks a part."""
 
 
 def near_misses(
     words: Sequence[str], count: int = 50, candidates: Sequence[str] = OTHER_WORDS, language: str = "en"
 ) -> list[str]:
-    """The candidates that sound most like any of the words, nearest first; never the words themselves.
+    """The candidates that sound most like the words, an equal share for each; never the words themselves.
 
-    >>> "go" in near_misses(["no"], 20)
+    >>> "snow" in near_misses(["no"], 20)
     True
     """
     others = other_words(words, candidates, language)
-    targets = phonemes(words, language)
-    nearest = {
-        word: min(sound_distance(sounds, target) / len(target) for target in targets)
-        for word, sounds in zip(others, phonemes(others, language), strict=True)
-    }
-    return sorted(others, key=lambda word: (nearest[word], word))[:count]
+    sounds = phonemes(others, language)
+    rankings = [_by_distance(target, others, sounds) for target in phonemes(words, language)]
+    in_turn = [word for same_rank in zip(*rankings, strict=True) for word in same_rank]
+    return list(dict.fromkeys(in_turn))[:count]
 
 
 def other_words(words: Sequence[str], candidates: Sequence[str] = OTHER_WORDS, language: str = "en") -> tuple[str, ...]:
@@ -48,17 +51,22 @@ def other_words(words: Sequence[str], candidates: Sequence[str] = OTHER_WORDS, l
     )
 
 
-def sound_distance(a: tuple[str, ...], b: tuple[str, ...]) -> float:
-    """How many sounds must be put in, left out or changed to make one word of the other."""
-    row = [float(j) for j in range(len(b) + 1)]
-    for i, sound in enumerate(a):
-        above, row = row, [i + 1.0]
-        for j, other in enumerate(b):
-            row.append(min(above[j] + _change(sound, other), above[j + 1] + 1.0, row[j] + 1.0))
+def sound_distance(sounds: tuple[str, ...], target: tuple[str, ...]) -> float:
+    """How much must be changed in, left out of or added to the sounds to hear the target."""
+    row = [float(j) for j in range(len(target) + 1)]
+    for i, sound in enumerate(sounds):
+        above, row = row, [(i + 1) * _EXTRA]
+        for j, wanted in enumerate(target):
+            row.append(min(above[j] + _change(sound, wanted), above[j + 1] + _EXTRA, row[j] + 1.0))
     return row[-1]
+
+
+def _by_distance(target: tuple[str, ...], words: Sequence[str], sounds: Sequence[tuple[str, ...]]) -> list[str]:
+    distance = {word: sound_distance(of, target) for word, of in zip(words, sounds, strict=True)}
+    return sorted(words, key=lambda word: (distance[word], word))
 
 
 def _change(a: str, b: str) -> float:
     if a == b:
         return 0.0
-    return _RELATED if a[0] in _VOWELS and b[0] in _VOWELS else 1.0
+    return _RELATED if any(a[0] in kind and b[0] in kind for kind in _KINDS) else 1.0
