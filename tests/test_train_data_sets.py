@@ -18,7 +18,7 @@ from train.data.arabic import ArabicCommands
 from train.data.dataset import SILENCE, SPLITS, UNKNOWN, read_clips
 from train.data.digits import SpokenDigits
 from train.data.negatives import AsteriskPrompts, AudioFolder, PreciseCommunity, split_by_chance
-from train.data.speech_commands import WORDS, BackgroundNoise, SpeechCommands
+from train.data.speech_commands import WORDS, SpeechCommands
 
 
 def record(path: Path, rate: int = 16000) -> Path:
@@ -82,8 +82,8 @@ def test_a_word_that_is_not_there_names_what_is(commands):
 
 
 def test_noise_of_the_test_is_never_heard_in_training(commands):
-    data = BackgroundNoise(data=commands)
-    names = {split: [r.path.stem for r in data.recordings(split)] for split in SPLITS}
+    data = SpeechCommands(data=commands)
+    names = {split: [r.path.stem for r in data.noise(split)] for split in SPLITS}
     assert names == {
         "train": ["dude_miaowing", "white_noise"],
         "validation": ["exercise_bike"],
@@ -111,6 +111,14 @@ def test_arabic_commands_come_by_their_csv_files(arabic):
         assert len(data.recordings(split)) == 3
     some = ArabicCommands(words=("zoom in",), data=arabic)
     assert [r.label for r in some.recordings("test")] == ["zoom in"]
+
+
+def test_arabic_noise_has_splits_of_its_own(arabic):
+    data = ArabicCommands(data=arabic)
+    assert data.noise("train") == []
+    for number in range(10):
+        record(arabic / "background_noise" / f"noise{number}.flac")
+    assert [len(data.noise(split)) for split in SPLITS] == [6, 2, 2]
 
 
 def test_an_unknown_arabic_word_suggests_the_near_one(arabic):
@@ -209,7 +217,6 @@ def test_a_folder_of_speech_that_is_not_there_says_so():
 def test_every_set_says_where_it_comes_from_and_under_which_licence(tmp_path):
     for data in (
         SpeechCommands(),
-        BackgroundNoise(),
         ArabicCommands(),
         SpokenDigits(),
         PreciseCommunity(),

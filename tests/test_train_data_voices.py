@@ -16,7 +16,7 @@ from train.data import espeak, spoken_words
 from train.data.dataset import SPLITS, UNKNOWN
 from train.data.other_words import OTHER_WORDS, near_misses, other_words
 from train.data.spoken_streams import SpokenStreams
-from train.data.spoken_words import SpokenOtherWords, SpokenWords
+from train.data.spoken_words import SpokenWords
 from train.data.voices import Voice, accents, speak, speaker_family, voices
 
 
@@ -198,16 +198,6 @@ def test_requests_that_make_no_sense_are_refused(own_cache):
         SpokenWords(words=("yes",)).clips("dev")
     with pytest.raises(InputError, match="of 1 voices none is for"):
         SpokenWords(words=("yes",), voices=1).clips("test")
-
-
-def test_other_words_alone_fill_up_a_data_set_that_has_too_few(own_cache):
-    data = SpokenOtherWords(than=("yes", "no"), count=20, voices=30, voices_each=2)
-    by_split = {split: data.recordings(split) for split in SPLITS}
-    assert {r.label for recordings in by_split.values() for r in recordings} == {UNKNOWN}
-    assert [len(by_split[split]) for split in SPLITS] == [24, 8, 8]
-    assert not {r.speaker for r in by_split["train"]} & {r.speaker for r in by_split["test"]}
-    assert "espeak-ng" in data.source
-    assert "synthetic" in data.licence
 
 
 def test_streams_are_negative_speech_or_babble_by_the_voices_of_a_split(own_cache):

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from device_runtime.errors import InputError
-from device_runtime.recordings import Recording, list_recordings
+from device_runtime.recordings import Recording, audio_files, list_recordings
+from train.data.dataset import SILENCE
 from train.data.download import Archive, find
 
 WORDS = (
@@ -67,6 +68,14 @@ class ArabicCommands:
                 hint = f"Did you mean {near[0]!r}? " if near else ""
                 raise InputError(f"there is no word {word!r} in {self.name}. {hint}It holds: {', '.join(WORDS)}.")
         return [r for r in list_recordings(self.folder()) if r.split == split and r.label in self.labels]
+
+    def noise(self, split: str) -> list[Recording]:
+        """The archive's background recordings, if any are there, as `_silence_`; a noise is in one split only."""
+        folders = sorted(path for path in self.folder().rglob("background_noise") if path.is_dir())
+        files = [path for folder in folders for path in audio_files(folder)]
+        splits = ("train", "train", "train", "validation", "test")
+        every = [Recording(path, SILENCE, path.stem, splits[i % len(splits)]) for i, path in enumerate(files)]
+        return [recording for recording in every if recording.split == split]
 
 
 def _holds(folder: Path) -> bool:

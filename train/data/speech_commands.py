@@ -44,7 +44,7 @@ class SpeechCommands:
     """At most this many of the other words in a split, always the same ones; None takes all."""
 
     silence: bool = True
-    """Have the label `_silence_`: noise fills it, as of `BackgroundNoise`."""
+    """Have the label `_silence_`: noise fills it, see `noise`."""
 
     data: Path | None = None
     """The folder of the data set or one above it; else `TINYRNN_DATA`, the cache folder, or a download."""
@@ -82,6 +82,12 @@ class SpeechCommands:
         words = [r for r in mine if r.label in self.words]
         return words + self._unknown([r for r in mine if r.label not in self.words])
 
+    def noise(self, split: str) -> list[Recording]:
+        """The long background recordings of a split, as `_silence_`; a noise is in one split only."""
+        files = audio_files(self.folder() / NOISE_FOLDER)
+        every = [Recording(path, SILENCE, path.stem, NOISE_SPLITS.get(path.stem, "train")) for path in files]
+        return [recording for recording in every if recording.split == split]
+
     def _unknown(self, others: list[Recording]) -> list[Recording]:
         """Chosen by hash, so that a larger number only adds to the smaller."""
         chosen = others if self.unknown else []
@@ -99,34 +105,6 @@ class SpeechCommands:
             if word in WORDS:
                 hint = f"The official archive has it: {ARCHIVE.url}. "
             raise InputError(f"there is no word {word!r} in {folder}. {hint}It holds: {', '.join(sorted(there))}.")
-
-
-@dataclass(frozen=True)
-class BackgroundNoise:
-    """The long noise recordings that come with Speech Commands."""
-
-    data: Path | None = None
-
-    @property
-    def name(self) -> str:
-        """As the folder is called in the archive."""
-        return f"speech_commands_v0.02/{NOISE_FOLDER}"
-
-    @property
-    def source(self) -> str:
-        """The official archive."""
-        return ARCHIVE.url
-
-    @property
-    def licence(self) -> str:
-        """Of the recordings."""
-        return "CC BY 4.0"
-
-    def recordings(self, split: str) -> list[Recording]:
-        """All as `_silence_`; a noise is in one split only."""
-        files = audio_files(SpeechCommands(data=self.data).folder() / NOISE_FOLDER)
-        every = [Recording(path, SILENCE, path.stem, NOISE_SPLITS.get(path.stem, "train")) for path in files]
-        return [recording for recording in every if recording.split == split]
 
 
 def _holds(folder: Path) -> bool:

@@ -165,58 +165,6 @@ class SpokenWords:
         return hashlib.sha256(json.dumps(request).encode()).hexdigest()[:16]
 
 
-@dataclass(frozen=True)
-class SpokenOtherWords:
-    """Only the other words, for a data set that has too few of its own: half of them sound like the user's words.
-
-    >>> SpokenOtherWords(than=("yes", "no")).name
-    'spoken-other-words-en'
-    """
-
-    than: tuple[str, ...]
-    """The user's words, which are never said, nor what sounds exactly like them."""
-
-    count: int = 300
-    voices: int = 87
-    voices_each: int = 8
-    """How many of a split's voices say each word."""
-
-    language: str = "en"
-    others: tuple[str, ...] = OTHER_WORDS
-    seed: int = 0
-
-    @property
-    def name(self) -> str:
-        """Spoken, not recorded: reports must say so."""
-        return f"spoken-other-words-{self.language}"
-
-    @property
-    def source(self) -> str:
-        """How the clips are made."""
-        return self._spoken().source
-
-    @property
-    def licence(self) -> str:
-        """Of the clips."""
-        return self._spoken().licence
-
-    def recordings(self, split: str) -> list[Recording]:
-        """One-second clips, all `_unknown_`; words and speakers of a split are in no other."""
-        return [recording for recording in self._spoken().recordings(split) if recording.label == UNKNOWN]
-
-    def _spoken(self) -> SpokenWords:
-        return SpokenWords(
-            self.than,
-            voices=self.voices,
-            takes=1,
-            unknown_words=self.count,
-            unknown_voices=self.voices_each,
-            others=self.others,
-            language=self.language,
-            seed=self.seed,
-        )
-
-
 def share(words: list[str], split: str) -> tuple[str, ...]:
     """The split's part of the words: 60 / 20 / 20."""
     bounds = {"train": (0.0, 0.6), "validation": (0.6, 0.8), "test": (0.8, 1.0)}[split]
