@@ -19,7 +19,7 @@ from typing import Any, NoReturn, cast
 
 import numpy as np
 
-from device_runtime import __version__, bench, bundle, engines, golden, sources
+from device_runtime import bench, bundle, engines, golden, sources
 from device_runtime.arithmetic import Float32
 from device_runtime.errors import InputError, TinyRnnError
 from device_runtime.evaluate import evaluate, false_accepts
@@ -65,7 +65,7 @@ class Parser(argparse.ArgumentParser):
 
 def _run(arguments: list[str]) -> int:
     parser = Parser(prog="tinyrnn", description="Small recurrent models on live streams.", allow_abbrev=False)
-    parser.add_argument("--version", action="version", version=f"tinyrnn {__version__}")
+    parser.add_argument("--version", action="version", version=f"tinyrnn {_version()}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB")
     for add in BUILT_IN.values():
         add(verbs)
@@ -80,6 +80,13 @@ def _run(arguments: list[str]) -> int:
         parser.print_help()
         return 0
     return args.handler(args) or 0
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("tinyrnn-runtime")
+    except importlib.metadata.PackageNotFoundError:
+        return "from a checkout that is not installed"
 
 
 def _add_others(verbs: Any, verb: str | None) -> None:
@@ -225,18 +232,15 @@ def _check(args: argparse.Namespace) -> int:
     checked = bundle.read(args.bundle)
     frames = golden.read(checked)
     rows: list[dict[str, Any]] = []
-    for name in _engines(args.engine):
-        missing = _missing(name, checked) if args.engine == "all" else None
+    everything = args.engine == "all"
+    for name in engines.ENGINES if everything else [args.engine]:
+        missing = _missing(name, checked) if everything else None
         differing = None if missing else golden.replay(engines.load(name, checked), frames)
         result = missing or ("every bit is equal" if differing == 0 else "DIFFERS")
         rows.append({"engine": name, "frames": len(frames.frames), "differing_values": differing, "result": result})
     print(json.dumps({"engines": rows}, indent=2) if args.json else table(rows))
     # the reference engine needs nothing, so that at least one has run
     return int(any(row["differing_values"] for row in rows))
-
-
-def _engines(name: str) -> list[str]:
-    return list(engines.ENGINES) if name == "all" else [name]
 
 
 def _missing(name: str, checked: bundle.Bundle) -> str | None:
@@ -251,14 +255,15 @@ def _add_bench(verbs: Any) -> None:
 
 def _bench(args: argparse.Namespace) -> int:
     opened = bundle.read(args.bundle)
-    skipped = {name: _missing(name, opened) for name in _engines(args.engine)} if args.engine == "all" else {}
-    names = [name for name in _engines(args.engine) if not skipped.get(name)]
-    costs = [bench.measure(args.bundle, name).as_dict() for name in names]
+    missing = (
+        {name: _missing(name, opened) for name in engines.ENGINES} if args.engine == "all" else {args.engine: None}
+    )
+    costs = [bench.measure(args.bundle, name).as_dict() for name, why in missing.items() if why is None]
     if args.json:
         print(json.dumps({"engines": costs}, indent=2))
     else:
         print(table(costs))
-        print("".join(f"\n{name}: {why}" for name, why in skipped.items() if why).strip("\n"))
+        print("".join(f"\n{name}: {why}" for name, why in missing.items() if why).strip("\n"))
     return 0
 
 

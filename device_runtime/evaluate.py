@@ -145,13 +145,13 @@ def evaluate(
     if noises is not None and not noises.recordings and not noises.voices:
         noises = Noises.generated([read_audio(r.path, rate) for r, _ in order[:BABBLE_CLIPS]])
     clips = []
-    for at, (recording, truth, audio, before) in enumerate(_with_prerolls(order, rate)):
+    for at, (recording, truth, audio, before) in enumerate(with_prerolls(order, rate)):
         cold, _ = _hear(session, np.zeros(0, np.float32), audio)
         warm, fired = _hear(session, before, audio)
         noisy = None
         if noises is not None:
             both = np.concatenate([before, audio])
-            loud = add_noise(both, noises.stretch(len(both), [seed, at]), SNR_DB, len(before))
+            loud = add_noise(both, noises.stretch(len(both), [seed, at], without=at), SNR_DB, len(before))
             noisy, _ = _hear(session, loud[: len(before)], loud[len(before) :])
         clips.append(Clip(recording, truth, cold, warm, noisy, fired))
         progress(at + 1, len(order))
@@ -186,7 +186,7 @@ def is_word(label: str) -> bool:
     return not label.startswith("_")
 
 
-def _with_prerolls(
+def with_prerolls(
     order: Sequence[tuple[Recording, str]], rate: int
 ) -> Iterator[tuple[Recording, str, Float32, Float32]]:
     """Each clip with the end of the latest one before it that says another word; the first with that of a later one."""

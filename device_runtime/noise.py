@@ -53,14 +53,15 @@ class Noises:
         voices = tuple(clips[:BABBLE_CLIPS])
         return cls("generated", ("pink", "babble") if voices else ("pink",), (), voices)
 
-    def stretch(self, samples: int, seed: int | Sequence[int]) -> Float32:
-        """So many samples of noise, (samples,); the same for the same seed."""
+    def stretch(self, samples: int, seed: int | Sequence[int], without: int = -1) -> Float32:
+        """So many samples of noise, (samples,); the same for the same seed. The voice `without` does not babble."""
         rng = np.random.default_rng(seed)
         if self.recordings:
             return _cut(self.recordings[rng.integers(len(self.recordings))], samples, rng)
         if self.voices and rng.integers(2):
-            chosen = rng.integers(len(self.voices), size=VOICES)
-            return sum((_cut(self.voices[i], samples, rng) for i in chosen), np.zeros(samples, np.float32))
+            others = [voice for i, voice in enumerate(self.voices) if i != without] or self.voices
+            chosen = rng.integers(len(others), size=VOICES)
+            return sum((_cut(others[i], samples, rng) for i in chosen), np.zeros(samples, np.float32))
         return pink(samples, rng)
 
 

@@ -128,7 +128,10 @@ def _from_tree(path: Path, folder: Path) -> Recording:
 
 def _labelled(folder: Path) -> list[Path]:
     """Audio files in folders that are words: not beside the folders, and not in _background_noise_."""
-    return [path for path in audio_files(folder) if path.parent != folder and not path.parent.name.startswith("_")]
+    in_folders = [path for path in audio_files(folder) if path.parent != folder]
+    return [
+        path for path in in_folders if not any(part.startswith("_") for part in path.relative_to(folder).parts[:-1])
+    ]
 
 
 def _speaker(stem: str) -> str:

@@ -252,6 +252,21 @@ def test_no_words_print_the_help(capsys):
     assert "evaluate" in capsys.readouterr().out
 
 
+def test_the_version_is_that_of_the_installed_runtime(capsys, monkeypatch):
+    monkeypatch.setattr(importlib.metadata, "version", {"tinyrnn-runtime": "1.2.3"}.__getitem__)
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["--version"])
+    assert capsys.readouterr().out == "tinyrnn 1.2.3\n"
+
+
+def test_without_an_installation_there_is_no_version(capsys, monkeypatch):
+    def absent(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", absent)
+    assert cli.main([]) == 0
+
+
 class Entry:
     """An entry point of another distribution."""
 

@@ -192,6 +192,10 @@ def test_generated_noise_is_pink_or_babble_and_follows_its_seed():
     babble = [stretch for stretch in stretches if np.allclose(stretch, 0.6)]  # six voices at once
     assert 0 < len(babble) < 8
     assert np.array_equal(noises.stretch(8000, 3), stretches[3])
+    two = Noises.generated([level(0.1).astype(np.float32), level(-0.1).astype(np.float32)])
+    without = [two.stretch(8000, seed, without=1) for seed in range(8)]
+    assert sum(np.allclose(stretch, 0.6) for stretch in without) > 0, "a clip does not babble over itself"
+    assert not any(np.ptp(stretch) < 1e-6 and stretch[0] < 0.59 for stretch in without)
     spectrum = np.abs(np.fft.rfft(pink(2**16, np.random.default_rng(0)))) ** 2
     octaves = [spectrum[2**i : 2 ** (i + 1)].sum() for i in range(6, 15)]
     assert max(octaves) / min(octaves) < 2, "equal power in each octave"

@@ -2,6 +2,7 @@
 
 import struct
 import sys
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -151,7 +152,8 @@ def test_spoken_digits_by_their_names(tmp_path):
 
 
 def test_any_tree_of_words_is_a_test_set(tmp_path):
-    touch(tmp_path / "yes/a.wav", tmp_path / "more/no/b.opus", tmp_path / "beside.wav", tmp_path / "yes/notes.txt")
+    touch(tmp_path / "yes/a.wav", tmp_path / "more/no/b.opus")
+    touch(tmp_path / "beside.wav", tmp_path / "yes/notes.txt", tmp_path / "_background_noise_/more/tap.wav")
     assert facts(tmp_path) == [("b.opus", "no", "", "test"), ("a.wav", "yes", "", "test")]
 
 
@@ -201,3 +203,25 @@ def test_a_missing_or_empty_folder_is_named(tmp_path):
 
 def test_recordings_compare_by_value(tmp_path):
     assert Recording(tmp_path, "yes", "", "test") == Recording(tmp_path, "yes", "", "test")
+
+
+@pytest.mark.parametrize(
+    ("name", "splits", "labels", "speakers"),
+    [
+        ("arabic_speech_commands", {"train": 7200, "validation": 2400, "test": 2400}, 40, (18, 6, 6)),
+        ("fsdd", {"train": 1800, "test": 200}, 10, (4, 0, 4)),
+    ],
+)
+def test_real_data_sets_have_their_published_splits(real_data, name, splits, labels, speakers):
+    recordings = list_recordings(real_data / "speech" / name)
+    assert Counter(recording.split for recording in recordings) == splits
+    assert len({recording.label for recording in recordings}) == labels
+    there = {split: {r.speaker for r in recordings if r.split == split} for split in ("train", "validation", "test")}
+    assert tuple(len(names) for names in there.values()) == speakers
+
+
+def test_real_speech_commands_keep_each_speaker_in_one_split(real_data):
+    recordings = list_recordings(real_data / "speech/speech_commands_v0.02")
+    train, test = ({r.speaker for r in recordings if r.split == split} for split in ("train", "test"))
+    assert len(train) > 1000
+    assert not train & test
