@@ -232,9 +232,7 @@ def _check(args: argparse.Namespace) -> int:
     checked = bundle.read(args.bundle)
     frames = golden.read(checked)
     rows: list[dict[str, Any]] = []
-    everything = args.engine == "all"
-    for name in engines.ENGINES if everything else [args.engine]:
-        missing = _missing(name, checked) if everything else None
+    for name, missing in _missing(args.engine, checked).items():
         differing = None if missing else golden.replay(engines.load(name, checked), frames)
         result = missing or ("every bit is equal" if differing == 0 else "DIFFERS")
         rows.append({"engine": name, "frames": len(frames.frames), "differing_values": differing, "result": result})
@@ -243,10 +241,15 @@ def _check(args: argparse.Namespace) -> int:
     return int(any(row["differing_values"] for row in rows))
 
 
-def _missing(name: str, checked: bundle.Bundle) -> str | None:
-    if engines.ENGINES[name].file not in checked.manifest.files:
-        return f"not in this bundle: {engines.ENGINES[name].file}"
-    return None if engines.ENGINES[name].is_installed() else "not installed"
+def _missing(engine: str, opened: bundle.Bundle) -> dict[str, str | None]:
+    """The engines to run, each with what it lacks; one that was asked for by name says so itself."""
+    if engine != "all":
+        return {engine: None}
+    why: dict[str, str | None] = {}
+    for name, choice in engines.ENGINES.items():
+        lacking = None if choice.is_installed() else "not installed"
+        why[name] = lacking if choice.file in opened.manifest.files else f"not in this bundle: {choice.file}"
+    return why
 
 
 def _add_bench(verbs: Any) -> None:
@@ -255,9 +258,7 @@ def _add_bench(verbs: Any) -> None:
 
 def _bench(args: argparse.Namespace) -> int:
     opened = bundle.read(args.bundle)
-    missing = (
-        {name: _missing(name, opened) for name in engines.ENGINES} if args.engine == "all" else {args.engine: None}
-    )
+    missing = _missing(args.engine, opened)
     costs = [bench.measure(args.bundle, name).as_dict() for name, why in missing.items() if why is None]
     if args.json:
         print(json.dumps({"engines": costs}, indent=2))

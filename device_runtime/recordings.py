@@ -128,10 +128,12 @@ def _from_tree(path: Path, folder: Path) -> Recording:
 
 def _labelled(folder: Path) -> list[Path]:
     """Audio files in folders that are words: not beside the folders, and not in _background_noise_."""
-    in_folders = [path for path in audio_files(folder) if path.parent != folder]
-    return [
-        path for path in in_folders if not any(part.startswith("_") for part in path.relative_to(folder).parts[:-1])
-    ]
+    found = []
+    for path in audio_files(folder):
+        folders = path.relative_to(folder).parts[:-1]
+        if folders and not any(name.startswith("_") for name in folders):
+            found.append(path)
+    return found
 
 
 def _speaker(stem: str) -> str:
