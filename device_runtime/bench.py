@@ -42,15 +42,15 @@ class Cost:
 def measure(folder: Path | str, engine: str, steps: int = 1000, seconds: int = 10) -> Cost:
     """Run one engine of a bundle, in this process for time and in a fresh one for memory."""
     session = Session.open(folder, engine)
-    step_us = _time_steps(session, steps)
-    second_us = _time_seconds(session, seconds)
+    step_us = time_steps(session, steps)
+    second_us = time_seconds(session, seconds)
     return Cost(
         engine=session.engine.name,
         step_us_median=round(float(np.median(step_us)), 2),
         step_us_p99=round(float(np.percentile(step_us, 99)), 2),
         audio_second_us=round(second_us, 1),
         real_time_factor=round(second_us / 1e6, 6),
-        peak_mb=round(_peak_mb_of_fresh_process(folder, engine), 1),
+        peak_mb=round(peak_mb_of_fresh_process(folder, engine), 1),
     )
 
 
@@ -66,7 +66,8 @@ def example_signal(session: Session, seconds: float) -> Float32:
     return only if channels == 1 else signal
 
 
-def _time_steps(session: Session, steps: int) -> Float32:
+def time_steps(session: Session, steps: int) -> Float32:
+    """Microseconds of each step of one stream of random frames, (steps,)."""
     frames = np.random.default_rng(0).standard_normal((64, session.bundle.model.feature_size)).astype(np.float32)
     state = session.bundle.model.initial_state()
     took_us = np.zeros(WARM_UP_STEPS + steps, np.float32)
@@ -78,7 +79,7 @@ def _time_steps(session: Session, steps: int) -> Float32:
     return took_us[WARM_UP_STEPS:]
 
 
-def _time_seconds(session: Session, seconds: int) -> float:
+def time_seconds(session: Session, seconds: int) -> float:
     """Median microseconds to push one second."""
     second = example_signal(session, 1.0)
     session.push(second)
@@ -90,7 +91,8 @@ def _time_seconds(session: Session, seconds: int) -> float:
     return float(np.median(took_us))
 
 
-def _peak_mb_of_fresh_process(folder: Path | str, engine: str) -> float:
+def peak_mb_of_fresh_process(folder: Path | str, engine: str) -> float:
+    """The most memory that a new process holds which opens the bundle and runs it on one second of input."""
     package = Path(__file__).resolve().parent
     path = os.pathsep.join(filter(None, [str(package.parent), os.environ.get("PYTHONPATH", "")]))
     answer = subprocess.run(
@@ -108,7 +110,7 @@ def _peak_mb_of_fresh_process(folder: Path | str, engine: str) -> float:
     return float(answer.stdout)
 
 
-def _own_peak_mb() -> float:
+def own_peak_mb() -> float:
     """The most memory that this process has held at once."""
     status = Path("/proc/self/status")
     if status.exists():  # ru_maxrss would begin at the size of the process that started this one
@@ -123,7 +125,7 @@ def _own_peak_mb() -> float:
 def _run_fresh(folder: str, engine: str) -> None:
     session = Session.open(folder, engine)
     session.push(example_signal(session, 1.0))
-    print(_own_peak_mb())
+    print(own_peak_mb())
 
 
 if __name__ == "__main__":

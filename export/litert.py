@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from device_runtime import arithmetic
-from export.flatbuffer import Tensor, TfliteGraph
 from export.tables import upper_half
+from export.tflite_graph import Tensor, TfliteGraph
 
 INTEGER_SCALE = 1.0
 """The quantization scale of the products' tensors: an int8 7 means 7."""

@@ -1,30 +1,20 @@
 """model.onnx: one step of the model as an ONNX graph of exact integer products and plain float32 operations.
 
 Products are `MatMulInteger` on int8 x int8, which is exact on every processor (the u8 x s8 kernels saturate silently on
-x86 without VNNI, and QDQ graphs run in float). Everything else follows `arithmetic.step` operation by operation; opset
-13, so that a board's older ONNX Runtime reads it, too.
+x86 without VNNI, and QDQ graphs run in float). Everything else follows `arithmetic.step` operation by operation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto
 
 from device_runtime import arithmetic
+from export.onnx_graph import OnnxGraph, Value
 from export.tables import upper_half
-
-OPSET = 13
-IR_VERSION = 8
-"""The oldest pair that has all we use (2021: ONNX Runtime 1.10)."""
-
-Value = str
-"""The name of a tensor in the graph."""
 
 
 class Onnx:
@@ -37,70 +27,13 @@ class Onnx:
 
     def write(self, model: arithmetic.Model, path: Path) -> None:
         """Write the graph of one step."""
-        graph = _Graph()
+        graph = OnnxGraph()
         scores, next_state = _step(graph, model)
-        labels = model.head.weight.shape[0]
-        made = helper.make_graph(
-            graph.nodes,
-            "tinyrnn_step",
-            [_float32("frame", model.feature_size), _float32("state", model.state_size)],
-            [_float32(scores, labels), _float32(next_state, model.state_size)],
-            graph.initializers,
-        )
-        onnx_model = helper.make_model(
-            made, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="tinyrnn"
-        )
-        onnx.checker.check_model(onnx_model, full_check=True)
-        path.write_bytes(onnx_model.SerializeToString())
+        inputs = {"frame": model.feature_size, "state": model.state_size}
+        path.write_bytes(graph.to_bytes(inputs, {scores: len(model.head.bias), next_state: model.state_size}))
 
 
-class _Graph:
-    """Nodes and constants, in the order in which they are asked for."""
-
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.initializers: list[onnx.TensorProto] = []
-        self._constants: dict[tuple[Any, ...], Value] = {}
-
-    def op(
-        self, kind: str, *inputs: Value | npt.NDArray[Any] | np.generic | float, name: str = "", **attributes: Any
-    ) -> Value:
-        """Add a node with one output; arrays and numbers (float32) become constants."""
-        return self.ops(kind, *inputs, names=[name or f"v{len(self.nodes)}"], **attributes)[0]
-
-    def ops(
-        self, kind: str, *inputs: Value | npt.NDArray[Any] | np.generic | float, names: Sequence[str], **attributes: Any
-    ) -> list[Value]:
-        """Add a node with several outputs."""
-        values = [v if isinstance(v, str) else self._constant(v) for v in inputs]
-        self.nodes.append(helper.make_node(kind, values, list(names), **attributes))
-        return list(names)
-
-    def split(self, value: Value, sizes: Sequence[int]) -> list[Value]:
-        """Cut a vector into pieces; an empty piece is left out."""
-        if len(sizes) == 1:
-            return [value]
-        names = [f"v{len(self.nodes)}_{i}" for i in range(len(sizes))]
-        return self.ops("Split", value, np.array(sizes, np.int64), names=names, axis=0)
-
-    def reshape(self, value: Value, *shape: int, name: str = "") -> Value:
-        """The same numbers in another shape."""
-        return self.op("Reshape", value, np.array(shape, np.int64), name=name)
-
-    def _constant(self, value: npt.NDArray[Any] | np.generic | float) -> Value:
-        array = np.asarray(value, np.float32) if isinstance(value, float) else np.asarray(value)
-        key = (array.dtype.str, array.shape, array.tobytes())
-        if key not in self._constants:
-            self._constants[key] = f"c{len(self._constants)}"
-            self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(array), self._constants[key]))
-        return self._constants[key]
-
-
-def _float32(name: str, size: int) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info(name, TensorProto.FLOAT, [size])
-
-
-def _step(graph: _Graph, model: arithmetic.Model) -> tuple[Value, Value]:
+def _step(graph: OnnxGraph, model: arithmetic.Model) -> tuple[Value, Value]:
     """arithmetic.step."""
     error, *states = graph.split("state", [model.feature_size, *model.hidden_sizes])
     wanted = graph.op("Add", graph.op("Mul", "frame", model.input_gain), error)
@@ -118,7 +51,7 @@ def _step(graph: _Graph, model: arithmetic.Model) -> tuple[Value, Value]:
     return scores, graph.op("Concat", *next_state, name="next_state", axis=0)
 
 
-def _dense(graph: _Graph, layer: arithmetic.Dense, q: Value, inputs: int) -> Value:
+def _dense(graph: OnnxGraph, layer: arithmetic.Dense, q: Value, inputs: int) -> Value:
     """arithmetic.dense."""
     windows, columns = layer.windows(inputs), layer.affine.weight.shape[1]
     if (windows, columns) == (1, inputs):
@@ -132,7 +65,7 @@ def _dense(graph: _Graph, layer: arithmetic.Dense, q: Value, inputs: int) -> Val
     return _int8(graph, _round_half_up(graph, graph.op("Mul", graph.op("Relu", v), layer.output_gain)))
 
 
-def _gru(graph: _Graph, layer: arithmetic.Gru, q: Value, h: Value) -> Value:
+def _gru(graph: OnnxGraph, layer: arithmetic.Gru, q: Value, h: Value) -> Value:
     """arithmetic.gru."""
     hidden = layer.hidden
     gx_rz, gx_n = graph.split(_affine(graph, layer.input, _product(graph, layer.input, q)), [2 * hidden, hidden])
@@ -146,7 +79,7 @@ def _gru(graph: _Graph, layer: arithmetic.Gru, q: Value, h: Value) -> Value:
     return graph.op("Mul", graph.op("Clip", blended, -top, top), 1 / arithmetic.STATE_SCALE)
 
 
-def _product(graph: _Graph, affine: arithmetic.Affine, q: Value) -> Value:
+def _product(graph: OnnxGraph, affine: arithmetic.Affine, q: Value) -> Value:
     """int8 x int8 -> int32, (columns,) -> (rows,).
 
     The vector is the second operand: ONNX Runtime on x86 packs that one anew at every step (27 -> 9 us for 288 x 144).
@@ -154,34 +87,34 @@ def _product(graph: _Graph, affine: arithmetic.Affine, q: Value) -> Value:
     return graph.reshape(graph.op("MatMulInteger", affine.weight, graph.reshape(q, -1, 1)), -1)
 
 
-def _affine(graph: _Graph, affine: arithmetic.Affine, product: Value, name: str = "") -> Value:
+def _affine(graph: OnnxGraph, affine: arithmetic.Affine, product: Value, name: str = "") -> Value:
     """The rest of arithmetic.Affine: two float32 operations, each rounded."""
     scaled = graph.op("Mul", graph.op("Cast", product, to=TensorProto.FLOAT), affine.scale)
     return graph.op("Add", scaled, affine.bias, name=name)
 
 
-def _round_half_up(graph: _Graph, v: Value) -> Value:
+def _round_half_up(graph: OnnxGraph, v: Value) -> Value:
     return graph.op("Floor", graph.op("Add", v, 0.5))
 
 
-def _int8(graph: _Graph, rounded: Value) -> Value:
+def _int8(graph: OnnxGraph, rounded: Value) -> Value:
     top = float(arithmetic.INT8_MAX)
     return graph.op("Cast", graph.op("Clip", rounded, -top, top), to=TensorProto.INT8)
 
 
-def _quantize_state(graph: _Graph, h: Value) -> Value:
+def _quantize_state(graph: OnnxGraph, h: Value) -> Value:
     return _int8(graph, _round_half_up(graph, graph.op("Mul", h, float(arithmetic.STATE_COPY_SCALE))))
 
 
-def _sigmoid(graph: _Graph, v: Value) -> Value:
+def _sigmoid(graph: OnnxGraph, v: Value) -> Value:
     return _lookup(graph, v, arithmetic.SIGMOID_Q15, arithmetic.SIGMOID_PER_UNIT)
 
 
-def _tanh(graph: _Graph, v: Value) -> Value:
+def _tanh(graph: OnnxGraph, v: Value) -> Value:
     return _lookup(graph, v, arithmetic.TANH_Q15, arithmetic.TANH_PER_UNIT)
 
 
-def _lookup(graph: _Graph, v: Value, q15: npt.NDArray[np.int16], per_unit: int) -> Value:
+def _lookup(graph: OnnxGraph, v: Value, q15: npt.NDArray[np.int16], per_unit: int) -> Value:
     middle, rises = upper_half(q15)
     top = float(len(rises) - 1)
     rounded = _round_half_up(graph, graph.op("Mul", v, float(per_unit)))
@@ -189,7 +122,7 @@ def _lookup(graph: _Graph, v: Value, q15: npt.NDArray[np.int16], per_unit: int) 
     return graph.op("Gather", _table(graph, middle, rises), at, axis=0)
 
 
-def _table(graph: _Graph, middle: int, rises: npt.NDArray[np.int16]) -> Value:
+def _table(graph: OnnxGraph, middle: int, rises: npt.NDArray[np.int16]) -> Value:
     """The whole table out of int8 steps, a quarter of its bytes; made once, when the session loads and folds constants.
 
     Entry 0 comes first: Gather counts a negative index from the end.

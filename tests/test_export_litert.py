@@ -13,8 +13,8 @@ from ai_edge_litert import interpreter as interpreters
 
 from device_runtime import golden
 from device_runtime.engines.litert import LitertEngine
-from export.flatbuffer import ALIGNMENT, TfliteGraph
 from export.litert import Litert
+from export.tflite_graph import ALIGNMENT, TfliteGraph
 from streams import MODELS, streams
 
 PRODUCTS = {"sliding dense and GRU": 4, "two GRUs": 5, "two dense layers and two GRUs": 7, "a head alone": 1}

@@ -15,8 +15,8 @@ from device_runtime import bundle, engines, golden
 from device_runtime.bundle import Bundle
 from device_runtime.engines.litert import load_engine
 from device_runtime.errors import BundleError
-from export.flatbuffer import TfliteGraph
 from export.litert import Litert
+from export.tflite_graph import TfliteGraph
 from models import random_frames, tiny_manifest, tiny_model
 
 MODEL = tiny_model(0, (("gru", 5),), 7)

@@ -14,7 +14,8 @@ import onnxruntime
 from onnx import TensorProto
 
 from device_runtime.engines.onnx import session_options
-from export.onnx import IR_VERSION, OPSET, Onnx
+from export.onnx import Onnx
+from export.onnx_graph import IR_VERSION, OPSET
 from streams import MODELS
 
 PRODUCTS = {"sliding dense and GRU": 4, "two GRUs": 5, "two dense layers and two GRUs": 7, "a head alone": 1}

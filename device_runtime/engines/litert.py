@@ -45,7 +45,7 @@ def load_engine(bundle: Bundle) -> LitertEngine:
     make = _interpreter_class()
     frame = bundle.model.initial_state()[: bundle.model.feature_size]
     try:
-        with _quiet():
+        with quiet():
             interpreter = make(model_content=path.read_bytes(), num_threads=1)
             _check(path, bundle.model, interpreter)  # before memory is taken
             interpreter.allocate_tensors()
@@ -75,7 +75,7 @@ def _interpreter_class() -> Any:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep what the C++ library says while it loads off the terminal: it has no setting for that."""
     with contextlib.ExitStack() as undo:
         with contextlib.suppress(OSError):  # a service may run without a standard error to keep clean

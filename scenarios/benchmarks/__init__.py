@@ -1,0 +1,1 @@
+"""Our engines beside the float runtimes that people use today: `make bench`."""
