@@ -1,0 +1,42 @@
+"""What a compress method is, and what it is handed: no method knows how its model was trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+from torch import nn
+
+AfterStep = Callable[[float], None]
+"""Called after each optimizer step with the share of the training that is done, 0..1."""
+
+
+class Workbench(Protocol):
+    """The data, and a way to train on."""
+
+    @property
+    def calibration(self) -> torch.Tensor:
+        """Frames as the device will meet them: (clips, steps, feature_size)."""
+
+    def tune(
+        self,
+        model: nn.Module,
+        epochs: int,
+        learning_rate: float,
+        title: str,
+        after_step: AfterStep | None = None,
+        best_from: float = 0.0,
+    ) -> None:
+        """Train on, in place, as the student was trained; the best epoch after the share `best_from` is kept."""
+
+
+class Method(Protocol):
+    """One way to make a student smaller."""
+
+    @property
+    def name(self) -> str:
+        """Of the stage in reports and checkpoints."""
+
+    def apply(self, student: nn.Module, bench: Workbench) -> nn.Module:
+        """The compressed student."""

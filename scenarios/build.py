@@ -1,0 +1,72 @@
+"""The verb `tinyrnn build SCENARIO`: run a scenario's pipeline in runs/SCENARIO."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from device_runtime.errors import InputError
+
+if TYPE_CHECKING:
+    from scenarios.scenario import Scenario
+
+SCENARIOS = {
+    "demo": ("scenarios.demo", "SCENARIO"),
+    "keyword_spotting": ("scenarios.keyword_spotting", "SCENARIO"),
+    "arabic_commands": ("scenarios.arabic_commands", "SCENARIO"),
+    "arabic_commands_small": ("scenarios.arabic_commands", "SMALL"),
+}
+"""Where each scenario's recipe is; imported only when it is asked for."""
+
+
+def add_verb(verbs: Any) -> None:
+    """Called by `device_runtime.cli` through the entry-point group."""
+    parser = verbs.add_parser("build", help="train, compress, export and verify a scenario's bundle")
+    parser.add_argument("scenario", help=f"one of: {', '.join(SCENARIOS)}")
+    parser.add_argument("--data", type=Path, help="the folder of the data (else TINYRNN_DATA, the cache, a download)")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where the run's folder goes")
+    parser.add_argument("--seed", type=int, help="another seed than the scenario's")
+    parser.add_argument("--words", help="other words for the demo, separated by commas: any that you can spell")
+    parser.add_argument("--quick", action="store_true", help="short trainings, to see that everything runs")
+    parser.set_defaults(handler=build)
+
+
+def build(args: argparse.Namespace) -> int:
+    """Run the pipeline; 1 when a promise of the budget was missed."""
+    recipe = find(args.scenario)
+    import torch
+    from rich.console import Console
+
+    from scenarios import pipeline
+    from scenarios.variants import with_options
+
+    torch.set_num_threads(1)  # on few cores one thread is the fastest, and always gives the same bits
+    if args.data is not None:
+        os.environ["TINYRNN_DATA"] = str(args.data.resolve())
+    scenario = with_options(recipe, args.seed, args.words)
+    console = Console()
+    try:
+        result = pipeline.run(pipeline.quick(scenario) if args.quick else scenario, args.runs, Console(stderr=True))
+    except KeyboardInterrupt:
+        console.print(f"\nstopped; what was trained is kept. Go on with: tinyrnn build {args.scenario}", style="yellow")
+        raise
+    console.print(f"bundle  {result.bundle}", highlight=False, soft_wrap=True)
+    console.print(f"report  {result.report}", highlight=False, soft_wrap=True)
+    for promise in result.missed:
+        console.print(f"missed: {promise}", style="red", highlight=False)
+    return 1 if result.missed else 0
+
+
+def find(name: str) -> Scenario:
+    """The scenario of that name; a near one is suggested for an unknown name."""
+    if name not in SCENARIOS:
+        near = difflib.get_close_matches(name, SCENARIOS, 1)
+        meant = f" Did you mean {near[0]}?" if near else ""
+        raise InputError(f"there is no scenario {name!r}.{meant} Choose one of: {', '.join(SCENARIOS)}.")
+    module, attribute = SCENARIOS[name]
+    scenario: Scenario = getattr(importlib.import_module(module), attribute)
+    return scenario

@@ -1,0 +1,183 @@
+"""From recordings to a bundle that is proved: the page to read first.
+
+    run(SCENARIO, Path("runs"))
+
+Every stage leaves its checkpoint in the run's folder: interrupt the build, start it again, and it goes on where it was.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from rich.console import Console
+from torch import nn
+
+from compress.prune import Prune
+from compress.qat import Int8Student
+from compress.quantize import Int8
+from device_runtime import bundle as bundles
+from device_runtime import engines, golden
+from device_runtime.arithmetic import Float32
+from device_runtime.errors import PromiseError
+from device_runtime.manifest import Manifest
+from device_runtime.recordings import read_audio
+from export.parity import Parity, parity
+from scenarios import measure
+from scenarios.model_card import model_card
+from scenarios.reporting import make_report
+from scenarios.scenario import Budget, Scenario
+from scenarios.thresholds import choose_thresholds
+from scenarios.training import Trainings
+from train.data.cache import cache_folder
+from train.features import feature_vectors
+from train.loop import Schedule
+
+GOLDEN_FRAMES = 100
+PARITY_FRAMES = 12_000
+
+
+@dataclass(frozen=True)
+class Result:
+    """Where a build left what it made."""
+
+    bundle: Path
+    report: Path
+    missed: tuple[str, ...]
+    """Promises of the budget that do not hold; empty when all is well."""
+
+
+def run(scenario: Scenario, runs: Path, console: Console | None = None) -> Result:
+    """Train, compress, export, prove, measure and report; PromiseError if a bit differs."""
+    console = console or Console(stderr=True)
+    folder = runs / scenario.name
+    folder.mkdir(parents=True, exist_ok=True)
+    trainings = Trainings(scenario, folder / "checkpoints", cache_folder() / "features")
+    console.print(f"[bold]{scenario.title}[/]: {', '.join(trainings.labels)}")
+
+    models: dict[str, nn.Module] = {"student": trainings.student(scenario.seed)}
+    for method in scenario.compress:
+        models[method.name] = method.apply(_copy(models), trainings)
+    student = cast(Int8Student, models["int8"])
+
+    console.print("choosing thresholds on the validation split")
+    thresholds = choose_thresholds(student, trainings)
+    console.print("listening to the test split")
+    stages = measure.stages(trainings, models)
+
+    audio = stream_of_tests(trainings, PARITY_FRAMES)
+    frames = trainings.view(torch.from_numpy(feature_vectors(audio))[None])[0]
+    bundle = folder / f"{scenario.name}.bundle"
+    _write_bundle(bundle, trainings, student, thresholds, stages, frames[:GOLDEN_FRAMES].numpy())
+    proof = prove(bundle, student, frames)
+    console.print(f"parity: {proof.frames} frames, {proof.differing_bits} differing bits")
+
+    measured = measure.bundle(bundle, trainings)
+    report, missed = make_report(trainings, bundle, stages, measured, proof, folder)
+    for promise in missed:
+        console.print(f"[red]missed[/]: {promise}")
+    return Result(bundle, report, missed)
+
+
+def _copy(models: dict[str, nn.Module]) -> nn.Module:
+    """The latest model, to be changed without touching the one that is measured."""
+    return copy.deepcopy(list(models.values())[-1])
+
+
+def stream_of_tests(trainings: Trainings, frames: int) -> Float32:
+    """Test recordings one after the other, long enough for so many frames."""
+    recordings = trainings.scenario.mix.words.recordings("test")
+    order = np.random.default_rng(trainings.scenario.seed).permutation(len(recordings))
+    needed = (frames + 10) * trainings.view.stride * 160
+    parts: list[Float32] = []
+    while sum(part.size for part in parts) < needed:
+        parts.append(read_audio(recordings[order[len(parts) % len(order)]].path))
+    return np.concatenate(parts)[:needed]
+
+
+def prove(bundle: Path, student: Int8Student, frames: torch.Tensor) -> Parity:
+    """Hold every engine of the bundle to the student, frame by frame."""
+    opened = bundles.read(bundle)
+    names = engines.available(opened)
+    missing = {"reference", "onnx", "litert"} - set(names)
+    if missing:
+        raise PromiseError(
+            f"{bundle} cannot be proved for {', '.join(sorted(missing))}: install them, then build again."
+        )
+
+    def of_student(stream: Float32) -> tuple[Float32, Float32]:
+        with torch.no_grad():
+            scores, states = student.trace(torch.from_numpy(stream)[None])
+        return scores[0].numpy(), states[0].numpy()
+
+    return parity(of_student, [engines.load(name, opened) for name in names], frames.numpy())
+
+
+def _write_bundle(
+    bundle: Path,
+    trainings: Trainings,
+    student: Int8Student,
+    thresholds: dict[str, float],
+    stages: list[measure.StageResult],
+    frames: Float32,
+) -> None:
+    scenario, model = trainings.scenario, student.model()
+    decoder = scenario.decoder
+    manifest = Manifest(
+        name=scenario.name,
+        task="keyword_spotting",
+        labels=trainings.labels,
+        frontend={
+            "kind": "speech",
+            "sample_rate_hz": 16_000,
+            "window_ms": 30,
+            "hop_ms": 10,
+            "bands": scenario.student.bands,
+            "stack": scenario.student.stack,
+            "stride": scenario.student.stride,
+        },
+        decoder={
+            "kind": "smooth",
+            "window_ms": decoder.window_ms,
+            "thresholds": thresholds,
+            "release": decoder.release,
+            "refractory_ms": decoder.refractory_ms,
+        },
+        card=model_card(trainings, stages),
+    )
+
+    def write_files(folder: Path) -> None:
+        for backend in scenario.export:
+            backend.write(model, folder / backend.filename)
+        golden.write(folder / golden.GOLDEN, golden.record(model, frames))
+
+    bundles.write(bundle, manifest, model, write_files)
+
+
+def quick(scenario: Scenario) -> Scenario:
+    """The same pipeline in a minute or two, to see that it runs: short trainings, and a budget without accuracy."""
+    short = replace(scenario.schedule, epochs=3, validate_every=1)
+    methods = tuple(_shorter(method) for method in scenario.compress)
+    return replace(
+        scenario,
+        name=f"{scenario.name}_quick",
+        teacher_schedule=Schedule(epochs=1, learning_rate=3e-3),
+        schedule=short,
+        compress=methods,
+        budget=Budget(size_kb=scenario.budget.size_kb, accuracy=0.0, int8_loss=1.0),
+        notes=(*scenario.notes, "A quick build: trained for a minute to show that the pipeline runs, not to be used."),
+    )
+
+
+def _shorter(method: object) -> Prune | Int8:
+    if not isinstance(method, Prune | Int8):
+        raise PromiseError(f"{method!r} has no number of epochs to shorten. Build the scenario without --quick.")
+    return replace(method, epochs=1)
+
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -1,0 +1,220 @@
+"""Everything a build measured, put into the report and held to the budget."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from device_runtime import bundle as bundles
+from device_runtime.arithmetic import Dense, Float32
+from device_runtime.evaluate import is_word
+from device_runtime.intervals import wilson
+from device_runtime.recordings import Recording, read_audio
+from device_runtime.session import Session
+from export.parity import Parity
+from scenarios import report
+from scenarios.measure import Measured, StageResult, test_words
+from scenarios.model_card import commit
+from scenarios.training import Trainings
+
+SAMPLE_RATE_HZ = 16_000
+MOST_EXAMPLES = 6
+
+
+def make_report(
+    trainings: Trainings, bundle: Path, stages: list[StageResult], measured: Measured, proof: Parity, folder: Path
+) -> tuple[Path, tuple[str, ...]]:
+    """Write report.html, report.json and example.wav; return the page and the promises that were missed."""
+    scenario, facts = trainings.scenario, measured.evaluation.as_dict()
+    promises = _budget(trainings, bundle, stages, measured)
+    content = report.Report(
+        name=scenario.name,
+        title=scenario.title,
+        summary=scenario.summary,
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        commit=commit(),
+        seed=scenario.seed,
+        command=f"tinyrnn build {scenario.name}",
+        machine=f"{platform.machine()}, {os.cpu_count()} cores, one thread, {platform.system()}",
+        warnings=scenario.notes,
+        notes=(f"{proof.frames} test frames gave the same bits on {', '.join(proof.engines)} and in training.",),
+        stages=tuple(row.stage for row in stages),
+        budget=tuple(promises),
+        evaluation=_conditions(facts),
+        unknown_words=tuple(
+            report.UnknownWords(
+                name,
+                f.clips,
+                len({path for path, _ in f.fired}),
+                _triggered(f),
+                wilson(len({path for path, _ in f.fired}), f.clips),
+            )
+            for name, f in measured.false_accepts.items()
+        ),
+        false_accepts=tuple(
+            report.FalseAccepts(name, f.hours, len(f.fired), len(f.fired) / f.hours, tuple(f.as_dict()["interval_95"]))
+            for name, f in measured.false_accepts.items()
+        ),
+        trade_off=_trade_off(measured),
+        per_word=_per_word(facts),
+        confusion=_confusion(trainings, measured),
+        example=_example(trainings, bundle, folder),
+        curves={
+            name: report.Curve(tuple(h.epoch), tuple(h.train_loss), tuple(h.validation_accuracy))
+            for name, h in trainings.histories.items()
+        },
+        sizes=_sizes(bundle),
+        engines=tuple(report.Speed(**asdict(cost)) for cost in measured.costs),
+        data=_data(trainings),
+    )
+    page, _ = report.write(content, folder)
+    return page, tuple(
+        f"{p.what}: promised {p.promised:g}, measured {p.measured:g} {p.unit}" for p in promises if not p.kept
+    )
+
+
+def _budget(trainings: Trainings, bundle: Path, stages: list[StageResult], measured: Measured) -> list[report.Promise]:
+    budget, facts = trainings.scenario.budget, measured.evaluation.as_dict()
+    size_kb = device_bytes(bundle) / 1000
+    before, int8 = stages[-2].stage.accuracy, stages[-1].stage.accuracy
+    loss = max(0.0, before - int8)
+    promises = [
+        report.Promise("size on the device", budget.size_kb, size_kb, "KB", size_kb <= budget.size_kb),
+        report.Promise(
+            "accuracy, warm", budget.accuracy, facts["accuracy"], "%", facts["accuracy"] >= budget.accuracy, False
+        ),
+        report.Promise("loss by int8", budget.int8_loss, loss, "%", loss <= budget.int8_loss),
+    ]
+    if budget.false_accepts_per_hour is not None and measured.false_accepts:
+        hours = sum(f.hours for f in measured.false_accepts.values())
+        rate = sum(len(f.fired) for f in measured.false_accepts.values()) / hours
+        kept = rate <= budget.false_accepts_per_hour
+        promises.append(report.Promise("false accepts", budget.false_accepts_per_hour, rate, "per hour", kept))
+    if budget.missed_rate is not None:
+        missed = facts["detection"]["missed_rate"]
+        promises.append(report.Promise("words missed", budget.missed_rate, missed, "%", missed <= budget.missed_rate))
+    return promises
+
+
+def device_bytes(bundle: Path) -> int:
+    """Of model.npz: the weights, as every engine has them in one form or another."""
+    return (bundle / bundles.MODEL).stat().st_size
+
+
+def _conditions(facts: dict) -> tuple[report.Evaluation, ...]:
+    rows = (
+        ("warm: after 0.7 s of another clip", "accuracy", "interval_95"),
+        ("cold: the clip alone", "accuracy_cold", "interval_95_cold"),
+        ("10 dB noise, warm", "accuracy_noise_10db", "interval_95_noise_10db"),
+    )
+    return tuple(
+        report.Evaluation(name, facts[key], facts["clips"], tuple(facts[interval]), facts["engine"])
+        for name, key, interval in rows
+        if facts.get(key) is not None
+    )
+
+
+def _triggered(accepts: object) -> float:
+    return accepts.as_dict()["clips_triggered_rate"] or 0.0  # type: ignore[attr-defined]
+
+
+def _trade_off(measured: Measured) -> report.TradeOff | None:
+    if not measured.trade_off:
+        return None
+    points = [report.Operating(*point) for point in measured.trade_off]
+    shipped = min(points, key=lambda point: abs(point.threshold))
+    clips = len(measured.evaluation.clips)
+    name = "all thresholds moved by"
+    return report.TradeOff(tuple(points), shipped, clips, measured.hours, threshold_name=name)
+
+
+def _per_word(facts: dict) -> tuple[report.Word, ...]:
+    return tuple(
+        report.Word(label, row["clips"], sum(row["missed_as"].values()), row["missed_as"])
+        for label, row in facts["per_label"].items()
+    )
+
+
+def _confusion(trainings: Trainings, measured: Measured) -> report.Confusion:
+    labels = [label for label in trainings.labels if label != "_silence_"]
+    answers = zip(measured.evaluation.clips, measured.evaluation.decisions("warm"), strict=True)
+    counted = Counter((clip.truth, decision) for clip, decision in answers)
+    matrix = tuple(tuple(counted[said, heard] for heard in labels) for said in labels)
+    return report.Confusion(tuple(labels), matrix)
+
+
+def _example(trainings: Trainings, bundle: Path, folder: Path) -> report.Example:
+    """A few test clips with pauses, as one recording; kept as example.wav for `tinyrnn run`."""
+    random = np.random.default_rng(trainings.scenario.seed)
+    clips = test_words(trainings)
+    by_label: dict[str, Recording] = {}
+    for i in random.permutation(len(clips)):
+        by_label.setdefault(clips[i].label, clips[i])
+    chosen = [by_label[label] for label in sorted(by_label)][:MOST_EXAMPLES]
+    parts: list[Float32] = [_room(random, 1.0)]
+    said = []
+    for clip in chosen:
+        audio = read_audio(clip.path)[:SAMPLE_RATE_HZ]
+        start = sum(map(len, parts)) / SAMPLE_RATE_HZ
+        said.append(report.Span(clip.label, start, start + len(audio) / SAMPLE_RATE_HZ))
+        parts += [audio, _room(random, 0.8)]
+    samples = np.concatenate(parts)
+    soundfile.write(folder / "example.wav", samples, SAMPLE_RATE_HZ, "PCM_16")
+    session = Session.open(bundle)
+    steps = list(session.listen(samples))
+    low, high = report.envelope(samples)
+    shown = [
+        i for i, label in enumerate(session.labels) if label in {span.label for span in said} or not is_word(label)
+    ]
+    return report.Example(
+        title="Test clips with pauses between them",
+        duration_s=len(samples) / SAMPLE_RATE_HZ,
+        low=low,
+        high=high,
+        times_s=tuple(round(step.time_s, 3) for step in steps),
+        scores={session.labels[i]: tuple(round(float(step.scores[i]), 3) for step in steps) for i in shown},
+        events=tuple(report.Heard(e.label, e.time_s, e.score) for step in steps for e in step.events),
+        said=tuple(said),
+        thresholds={word: at for word, at in session.thresholds.items() if word in {span.label for span in said}},
+    )
+
+
+def _room(random: np.random.Generator, seconds: float) -> Float32:
+    return random.normal(0, 3e-4, int(seconds * SAMPLE_RATE_HZ)).astype(np.float32)
+
+
+def _sizes(bundle: Path) -> report.Sizes:
+    opened = bundles.read(bundle)
+    parts: dict[str, int] = {}
+    for i, layer in enumerate(opened.model.layers):
+        if isinstance(layer, Dense):
+            parts[f"dense {i + 1}"] = layer.affine.weight.nbytes
+        else:
+            parts["GRU, inputs"] = parts.get("GRU, inputs", 0) + layer.input.weight.nbytes
+            parts["GRU, state"] = parts.get("GRU, state", 0) + layer.state.weight.nbytes
+    parts["head"] = opened.model.head.weight.nbytes
+    files = {name: entry["bytes"] for name, entry in opened.manifest.files.items()}
+    return report.Sizes(parts, {**files, "manifest.json": (bundle / "manifest.json").stat().st_size})
+
+
+def _data(trainings: Trainings) -> tuple[report.DataSet, ...]:
+    mix = trainings.scenario.mix
+    used = {id(mix.words): "words", id(mix.spoken): "synthetic words", **{id(s): "noise" for s in mix.noises}}
+    return tuple(
+        report.DataSet(
+            name=source.name,
+            licence=source.licence,
+            splits={split: len(source.recordings(split)) for split in ("train", "validation", "test")},
+            synthetic="synthetic" in source.licence,
+            used_for=used.get(id(source), "speech without the words"),
+            source=source.source,
+        )
+        for source in mix.sources
+    )

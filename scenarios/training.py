@@ -1,0 +1,155 @@
+"""The trainings of one scenario: teachers, students, and the workbench that compress methods are handed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from scenarios.scenario import Scenario
+from train import batches, metrics
+from train.augment import CLEAN
+from train.batches import FeatureSet, FrameView
+from train.distill import FrameLoss, clip_loss
+from train.loop import AfterStep, History, Schedule, fit
+from train.material import Material
+from train.student import Student
+from train.teacher import Teacher, ensemble
+
+CLIP_VECTORS = 98
+"""What the front end makes of one second from a cold start."""
+
+AS_THEY_ARE = FrameView(0, 0)
+"""The teacher sees feature vectors, not frames."""
+
+MOST_CALIBRATION_CLIPS = 1000
+
+
+@dataclass
+class Trainings:
+    """One scenario's data and models in a folder; what is there already is not trained again."""
+
+    scenario: Scenario
+    folder: Path
+    cache: Path
+
+    def __post_init__(self) -> None:
+        mix = self.scenario.mix
+        self.labels = mix.labels
+        self.words = [i for i, label in enumerate(self.labels) if not label.startswith("_")]
+        self.view = FrameView(self.scenario.student.stack, self.scenario.student.stride)
+        self.train, self.validation = (Material(mix, split, self.cache) for split in ("train", "validation"))
+        self.histories: dict[str, History] = {}
+        clip_steps = self.view.steps(CLIP_VECTORS)
+        negatives = tuple(i for i in range(len(self.labels)) if i not in self.words)
+        self.hard_loss = FrameLoss(clip_steps, negatives)
+        self.soft_loss = replace(self.hard_loss, soft=self.scenario.soft)
+
+    @cached_property
+    def copies(self) -> list[FeatureSet]:
+        """The training split in every hearing."""
+        return self.train.copies()
+
+    @cached_property
+    def validation_copies(self) -> list[FeatureSet]:
+        """The validation split, cold and warm, without augmentation."""
+        return [self.validation.copy(replace(CLEAN, warm=warm), 100 + warm) for warm in (False, True)]
+
+    @cached_property
+    def teachers(self) -> list[Teacher]:
+        """Trained, ready to teach."""
+        return [self._teacher(self.scenario.seed + i) for i in range(self.scenario.teachers)]
+
+    def _teacher(self, seed: int) -> Teacher:
+        torch.manual_seed(seed)
+        teacher = Teacher(self.scenario.teacher, len(self.labels))
+        batch = batches.epochs(self.copies, AS_THEY_ARE, self.scenario.teacher_warp)
+        schedule = self.scenario.teacher_schedule
+        self._fit(f"teacher-{seed}", teacher, batch, clip_loss, self.teacher_value, schedule, seed)
+        return teacher
+
+    def student(self, seed: int, taught: bool = True) -> Student:
+        """A float student: distilled, or (for comparison) trained on labels alone."""
+        torch.manual_seed(seed)
+        student = Student(self.scenario.student, len(self.labels))
+        name = f"student-{seed}" if taught else f"labels-only-{seed}"
+        batch = self._frames(taught)
+        loss = self.soft_loss if taught else self.hard_loss
+        self._fit(name, student, batch, loss, self.student_value, self.scenario.schedule, seed)
+        return student
+
+    def student_value(self, student: nn.Module) -> float:
+        """What epochs are chosen by: right words, cold and warm, and clips without a word that stay quiet."""
+        return sum(self._streamed(student, features) for features in self.validation_copies) / 2
+
+    def _streamed(self, student: nn.Module, features: FeatureSet) -> float:
+        logits = metrics.in_batches(student, features, self.view)
+        window = round(self.scenario.decoder.window_ms / (10 * self.view.stride))
+        scores = metrics.clip_scores(logits, window, self.hard_loss.clip_steps)
+        labels = torch.from_numpy(features.labels)
+        right = metrics.word_accuracy(scores, labels, self.words)
+        return right * metrics.rejection(scores, labels, self.words) if len(self.hard_loss.negatives) > 1 else right
+
+    def teacher_value(self, teacher: nn.Module) -> float:
+        """Share of validation clips that the teacher labels right, cold and warm."""
+        return sum(self._labelled(teacher, features) for features in self.validation_copies) / 2
+
+    def _labelled(self, teacher: nn.Module, features: FeatureSet) -> float:
+        words = ~features.whole
+        clips = FeatureSet(features.vectors[words], features.labels[words], features.whole[words])
+        return metrics.clip_accuracy(metrics.in_batches(teacher, clips, AS_THEY_ARE), torch.from_numpy(clips.labels))
+
+    @cached_property
+    def calibration(self) -> torch.Tensor:
+        """Warm, augmented training frames: (clips, steps, feature_size)."""
+        warm = self.copies[-1].vectors[:: max(1, len(self.copies[-1]) // MOST_CALIBRATION_CLIPS)]
+        return self.view(torch.from_numpy(warm).float())
+
+    def tune(
+        self,
+        model: nn.Module,
+        epochs: int,
+        learning_rate: float,
+        title: str,
+        after_step: AfterStep | None = None,
+        best_from: float = 0.0,
+    ) -> None:
+        """Train on with the teacher, as the student was trained."""
+        schedule = replace(self.scenario.schedule, epochs=epochs, learning_rate=learning_rate, validate_every=1)
+        seed = self.scenario.seed
+        batch = self._frames(taught=True)
+        self._fit(title, model, batch, self.soft_loss, self.student_value, schedule, seed, after_step, best_from)
+
+    def _frames(self, taught: bool) -> batches.Epochs:
+        def teach(vectors: torch.Tensor) -> torch.Tensor:
+            return ensemble(self.teachers, vectors)
+
+        return batches.epochs(self.copies, self.view, self.scenario.warp, teacher=teach if taught else None)
+
+    def _fit(
+        self,
+        name: str,
+        model: nn.Module,
+        epochs: batches.Epochs,
+        loss: Callable[[nn.Module, batches.Batch], torch.Tensor],
+        value: Callable[[nn.Module], float],
+        schedule: Schedule,
+        seed: int,
+        after_step: AfterStep | None = None,
+        best_from: float = 0.0,
+    ) -> None:
+        checkpoint = self.folder / f"{name}.ckpt"
+        self.histories[name] = fit(
+            model, epochs, loss, value, schedule, checkpoint, seed, after_step, name, best_from, self._identity(model)
+        )
+
+    def _identity(self, model: nn.Module) -> str:
+        """Tells trainings apart that a checkpoint must not be carried between."""
+        shapes: Mapping[str, torch.Tensor] = model.state_dict()
+        told = repr([(key, tuple(value.shape)) for key, value in shapes.items()]) + repr(self.scenario.mix)
+        return hashlib.sha256(told.encode()).hexdigest()[:12]

@@ -1,0 +1,22 @@
+"""A scenario with the options that a user typed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from device_runtime.errors import InputError
+from scenarios.scenario import Scenario
+from train.data.spoken_words import SpokenWords
+
+
+def with_options(scenario: Scenario, seed: int | None, words: str | None) -> Scenario:
+    """Another seed, or (for scenarios whose words are spoken by synthetic voices) other words."""
+    if seed is not None:
+        scenario = replace(scenario, seed=seed)
+    if words is None:
+        return scenario
+    spoken = scenario.mix.words
+    if not isinstance(spoken, SpokenWords):
+        raise InputError(f"--words is for scenarios with spoken voices (demo); {scenario.name} has its own recordings.")
+    chosen = tuple(word.strip() for word in words.split(",") if word.strip())
+    return replace(scenario, mix=replace(scenario.mix, words=replace(spoken, words=chosen)))

@@ -1,0 +1,250 @@
+"""The one training loop: progress, validation, early stopping, checkpoint and resume, seeds, data parallelism.
+
+A run that is interrupted (Ctrl-C, power) continues from its last finished epoch and ends at the same weights as one
+that never stopped: every epoch draws from a generator of its own, seeded by (seed, epoch).
+
+Under `torchrun` each process takes its share of every epoch's batches and the gradients are averaged.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch import nn
+
+from device_runtime.errors import InputError
+
+Batch = tuple[torch.Tensor, ...]
+AfterStep = Callable[[float], None]
+"""Called after each optimizer step with the share of the training that is done, 0..1."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast to train: AdamW, linear warm-up, cosine to zero, clipped gradients."""
+
+    epochs: int
+    learning_rate: float = 8e-3
+    weight_decay: float = 0.02
+    warm_up: float = 0.05
+    """Share of all steps over which the learning rate rises."""
+
+    clip_norm: float = 1.0
+    patience: int = 0
+    """Stop after so many epochs without a better validation value; 0 never stops early."""
+
+    validate_every: int = 1
+    """Epochs between validations; the last epoch is always validated."""
+
+
+@dataclass
+class History:
+    """What happened, epoch by epoch."""
+
+    epoch: list[int] = field(default_factory=list)
+    train_loss: list[float] = field(default_factory=list)
+    validation_accuracy: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Epochs:
+    """Where the batches of an epoch come from: `draw(generator)` yields them, `steps` says how many."""
+
+    draw: Callable[[torch.Generator], Iterator[Batch]]
+    steps: int
+
+
+def fit(
+    model: nn.Module,
+    epochs: Epochs,
+    loss: Callable[[nn.Module, Batch], torch.Tensor],
+    validate: Callable[[nn.Module], float],
+    schedule: Schedule,
+    checkpoint: Path | None = None,
+    seed: int = 0,
+    after_step: AfterStep | None = None,
+    title: str = "training",
+    best_from: float = 0.0,
+    identity: str = "",
+) -> History:
+    """Train in place; the model ends with the weights of its best validated epoch.
+
+    Epochs before the share `best_from` of the training do not count as best: a model that is still being pruned is
+    better before than after.
+
+    `checkpoint` is the file to resume from and to write after each epoch; `identity` names what else must be the same
+    for that (model, data). Pruning hooks in by `after_step`.
+    """
+    run = _Run(model, epochs.steps, schedule, checkpoint, seed, identity)
+    with _Progress(title, schedule.epochs) as (progress, task):
+        progress.update(task, completed=run.epoch)
+        for epoch in range(run.epoch, schedule.epochs):
+            started = time.monotonic()
+            total = _one_epoch(run, epochs, loss, after_step, epoch)
+            run.finish_epoch(epoch, total / epochs.steps, validate, time.monotonic() - started, best_from)
+            progress.update(task, completed=epoch + 1, note=run.note())
+            if not progress.console.is_terminal:  # a log file gets a line an epoch instead of a bar
+                progress.console.print(f"{title}: epoch {epoch + 1}/{schedule.epochs}  {run.note()}")
+            if run.out_of_patience():
+                break
+    if run.best_weights is not None:
+        model.load_state_dict(run.best_weights)
+    model.eval()
+    return run.history
+
+
+def _one_epoch(
+    run: _Run,
+    epochs: Epochs,
+    loss: Callable[[nn.Module, Batch], torch.Tensor],
+    after_step: AfterStep | None,
+    epoch: int,
+) -> float:
+    run.model.train()
+    generator = torch.Generator().manual_seed(run.seed * 100_003 + epoch)
+    torch.manual_seed(run.seed * 100_003 + epoch)  # dropout
+    total = 0.0
+    for step, batch in enumerate(epochs.draw(generator)):
+        part = loss(run.parallel, tuple(run.mine(tensor) for tensor in batch))
+        run.optimizer.zero_grad(set_to_none=True)
+        part.backward()
+        nn.utils.clip_grad_norm_(run.model.parameters(), run.schedule.clip_norm)
+        run.optimizer.step()
+        run.rate.step()
+        total += float(part.detach())
+        if after_step:
+            after_step((epoch * epochs.steps + step + 1) / (run.schedule.epochs * epochs.steps))
+    if not math.isfinite(total):
+        raise InputError(
+            f"the loss became {total} in epoch {epoch + 1}. Lower learning_rate ({run.schedule.learning_rate})."
+        )
+    return total
+
+
+class _Run:
+    """Everything that a checkpoint holds."""
+
+    def __init__(
+        self, model: nn.Module, steps: int, schedule: Schedule, checkpoint: Path | None, seed: int, identity: str
+    ):
+        self.model, self.schedule, self.checkpoint, self.seed = model, schedule, checkpoint, seed
+        self.optimizer = torch.optim.AdamW(
+            model.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay
+        )
+        all_steps = max(1, schedule.epochs * steps)
+        warm_up = max(1, round(schedule.warm_up * all_steps))
+        self.rate = torch.optim.lr_scheduler.LambdaLR(
+            self.optimizer,
+            lambda step: min((step + 1) / warm_up, 0.5 * (1 + math.cos(math.pi * min(1.0, step / all_steps)))),
+        )
+        self.history, self.epoch, self.best, self.best_epoch = History(), 0, -math.inf, 0
+        self.best_weights: dict[str, torch.Tensor] | None = None
+        self.fingerprint = {"seed": seed, "steps": steps, "identity": identity, **asdict(schedule)}
+        self.rank, self.processes = 0, 1
+        self.parallel: nn.Module = model
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            self._join()
+        if checkpoint is not None and checkpoint.exists():
+            self._resume(checkpoint)
+
+    def _join(self) -> None:
+        """Become one of torchrun's processes."""
+        if not torch.distributed.is_initialized():
+            torch.distributed.init_process_group("gloo")
+        self.rank, self.processes = torch.distributed.get_rank(), torch.distributed.get_world_size()
+        self.parallel = nn.parallel.DistributedDataParallel(self.model)
+
+    def mine(self, tensor: torch.Tensor) -> torch.Tensor:
+        """This process's share of a batch."""
+        return tensor[self.rank :: self.processes] if self.processes > 1 else tensor
+
+    def finish_epoch(
+        self, epoch: int, train_loss: float, validate: Callable[[nn.Module], float], seconds: float, best_from: float
+    ) -> None:
+        self.epoch = epoch + 1
+        last = self.epoch == self.schedule.epochs
+        self.history.seconds += seconds
+        if self.epoch % self.schedule.validate_every == 0 or last:
+            self.model.eval()
+            with torch.no_grad():
+                value = validate(self.model)
+            self.history.epoch.append(self.epoch)
+            self.history.train_loss.append(train_loss)
+            self.history.validation_accuracy.append(value)
+            if value >= self.best and self.epoch >= best_from * self.schedule.epochs:
+                self.best, self.best_epoch = value, self.epoch
+                self.best_weights = copy.deepcopy(self.model.state_dict())
+        if self.checkpoint is not None and self.rank == 0:
+            self._save(self.checkpoint)
+
+    def out_of_patience(self) -> bool:
+        return 0 < self.schedule.patience <= self.epoch - self.best_epoch
+
+    def note(self) -> str:
+        if not self.history.epoch:
+            return ""
+        return f"loss {self.history.train_loss[-1]:.3f}  validation {100 * self.history.validation_accuracy[-1]:.1f} %"
+
+    def _save(self, checkpoint: Path) -> None:
+        checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        part = checkpoint.with_suffix(".part")
+        torch.save(
+            {
+                "fingerprint": self.fingerprint,
+                "epoch": self.epoch,
+                "model": self.model.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "rate": self.rate.state_dict(),
+                "history": asdict(self.history),
+                "best": self.best,
+                "best_epoch": self.best_epoch,
+                "best_weights": self.best_weights,
+            },
+            part,
+        )
+        part.replace(checkpoint)  # a whole checkpoint or the one before, never half of one
+
+    def _resume(self, checkpoint: Path) -> None:
+        saved = torch.load(checkpoint, weights_only=True)
+        if saved["fingerprint"] != self.fingerprint:
+            raise InputError(
+                f"{checkpoint} belongs to another training ({saved['fingerprint']}, now {self.fingerprint}). "
+                "Remove it to start anew, or go back to its settings to go on."
+            )
+        self.model.load_state_dict(saved["model"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.rate.load_state_dict(saved["rate"])
+        self.history = History(**saved["history"])
+        self.epoch, self.best, self.best_epoch = saved["epoch"], saved["best"], saved["best_epoch"]
+        self.best_weights = saved["best_weights"]
+
+
+class _Progress:
+    """A progress bar on a terminal; nothing where output goes to a file."""
+
+    def __init__(self, title: str, epochs: int):
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total} epochs"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+        )
+        self._title, self._epochs = title, epochs
+
+    def __enter__(self) -> tuple[Progress, TaskID]:
+        self._bar.__enter__()
+        return self._bar, self._bar.add_task(self._title, total=self._epochs, note="")
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.__exit__(*error)  # type: ignore[arg-type]

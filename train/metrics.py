@@ -1,0 +1,65 @@
+"""How good a student is while it trains: the decision a device would take, on features instead of audio.
+
+Published numbers come from `device_runtime.evaluate` on the exported bundle; these choose between epochs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from train.batches import FeatureSet, FrameView
+
+SMOOTHING_MS = 300
+
+
+def smoothed(logits: torch.Tensor, steps: int) -> torch.Tensor:
+    """Probabilities averaged over the last `steps` steps (fewer at the start): (batch, steps, labels)."""
+    probabilities = logits.softmax(dim=2).transpose(1, 2)
+    sums = functional.avg_pool1d(functional.pad(probabilities, (steps - 1, 0)), steps, 1) * steps
+    counted = torch.arange(1, logits.shape[1] + 1).clamp(max=steps)
+    return (sums / counted).transpose(1, 2)
+
+
+def in_batches(model: nn.Module, features: FeatureSet, view: FrameView, size: int = 400) -> torch.Tensor:
+    """The model's output for a whole set, without gradients."""
+    with torch.no_grad():
+        parts = [
+            model(view(torch.from_numpy(features.vectors[at : at + size]).float()))
+            for at in range(0, len(features), size)
+        ]
+    return torch.cat(parts)
+
+
+def clip_scores(logits: torch.Tensor, window_steps: int, clip_steps: int) -> torch.Tensor:
+    """The highest smoothed score of each label within the clip: (batch, labels).
+
+    After a pre-roll, only windows that lie inside the clip count, as in `device_runtime.evaluate`.
+    """
+    scores = smoothed(logits, window_steps)
+    if logits.shape[1] > clip_steps:
+        scores = scores[:, -(clip_steps - window_steps + 1) :]
+    return scores.amax(dim=1)
+
+
+def word_accuracy(scores: torch.Tensor, labels: torch.Tensor, words: Sequence[int]) -> float:
+    """Share of the word clips in which the right word has the highest score of all words."""
+    is_word = torch.isin(labels, torch.tensor(list(words)))
+    best = scores[is_word][:, list(words)].argmax(dim=1)
+    return float((torch.tensor(list(words))[best] == labels[is_word]).double().mean())
+
+
+def rejection(scores: torch.Tensor, labels: torch.Tensor, words: Sequence[int], threshold: float = 0.5) -> float:
+    """Share of the clips without a word in which no word reaches the threshold; 1 where there are none."""
+    is_word = torch.isin(labels, torch.tensor(list(words)))
+    if bool(is_word.all()):
+        return 1.0
+    return float((scores[~is_word][:, list(words)].amax(dim=1) < threshold).double().mean())
+
+
+def clip_accuracy(logits: torch.Tensor, labels: torch.Tensor) -> float:
+    """Share of clips that a clip-level model (the teacher) labels right."""
+    return float((logits.argmax(dim=1) == labels).double().mean())

@@ -1,0 +1,72 @@
+"""The teacher: as good as we can make it. It hears the whole clip, both ways, and never leaves the workstation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+
+@dataclass(frozen=True)
+class TeacherConfig:
+    """Sizes of the teacher."""
+
+    channels: int = 32
+    projection: int = 160
+    hidden: int = 128
+    gru_layers: int = 2
+    dropout: float = 0.3
+
+
+class Teacher(nn.Module):
+    """Two convolutions over time and frequency, a bidirectional GRU, attention over time: vectors in, logits out.
+
+    >>> Teacher(TeacherConfig(), labels=4).eval()(torch.zeros(2, 98, 40)).shape
+    torch.Size([2, 4])
+    """
+
+    def __init__(self, config: TeacherConfig, labels: int, bands: int = 40, mean: float = 10.0, std: float = 6.0):
+        super().__init__()
+        self.mean, self.std = mean, std
+        width = config.channels
+        self.convolutions = nn.Sequential(
+            nn.Conv2d(1, width, (5, 8), stride=(2, 2), padding=(2, 0)),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+            nn.Conv2d(width, 2 * width, (5, 5), stride=(2, 2), padding=(2, 0)),
+            # One step of the GRU per 40 ms from here: it is where the time goes.
+            nn.BatchNorm2d(2 * width),
+            nn.ReLU(),
+        )
+        bands_left = ((bands - 8) // 2 + 1 - 5) // 2 + 1
+        self.project = nn.Linear(2 * width * bands_left, config.projection)
+        self.normalize = nn.BatchNorm1d(config.projection)
+        self.drop = nn.Dropout(config.dropout)
+        self.gru = nn.GRU(
+            config.projection,
+            config.hidden,
+            config.gru_layers,
+            batch_first=True,
+            bidirectional=True,
+            dropout=config.dropout * (config.gru_layers > 1),
+        )
+        self.attention = nn.Linear(2 * config.hidden, 1)
+        self.head = nn.Linear(2 * config.hidden, labels)
+
+    def forward(self, vectors: torch.Tensor) -> torch.Tensor:
+        """(batch, vectors, bands) -> logits (batch, labels)."""
+        x = self.convolutions(
+            ((vectors - self.mean) / self.std).unsqueeze(1)
+        )  # (batch, channels, vectors / 4, bands_left)
+        x = self.project(x.transpose(1, 2).flatten(2))
+        x = torch.relu(self.normalize(x.transpose(1, 2))).transpose(1, 2)
+        x, _ = self.gru(self.drop(x))
+        weights = self.attention(x).softmax(dim=1)
+        return self.head(self.drop((x * weights).sum(dim=1)))
+
+
+def ensemble(teachers: list[Teacher], vectors: torch.Tensor) -> torch.Tensor:
+    """Mean log-probabilities of several teachers, (batch, labels)."""
+    with torch.no_grad():
+        return torch.stack([teacher(vectors).log_softmax(dim=1) for teacher in teachers]).mean(dim=0)
