@@ -84,6 +84,13 @@ def test_other_inputs_or_outputs_than_the_weights_are_refused(inputs, outputs, m
         load_engine(opened(tmp_path, made.SerializeToString()))
 
 
+def test_a_damaged_name_is_refused_without_a_word_on_the_terminal(tmp_path, capfd):
+    data = (opened(tmp_path).folder / Onnx.filename).read_bytes().replace(b"MatMulInteger", b"MatMul\xffnteger")
+    with pytest.raises(BundleError, match=r"model\.onnx is not a graph that ONNX Runtime can run"):
+        load_engine(opened(tmp_path, data))
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_graph_that_fails_when_it_runs_is_refused_when_it_loads(tmp_path):
     nodes = [("Reshape", ["frame", "shape"], ["scores"]), ("Identity", ["state"], ["next_state"])]
     made = onnx.ModelProto.FromString(graph([FRAME, STATE], [SCORES, NEXT], nodes))

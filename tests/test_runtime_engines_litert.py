@@ -49,16 +49,19 @@ def test_a_missing_package_says_how_to_install_it(tmp_path, monkeypatch):
         load_engine(holding(tmp_path, b""))
 
 
-def test_a_package_beside_a_numpy_that_it_cannot_use_says_so(tmp_path, monkeypatch):
+@pytest.mark.parametrize("raised", [ImportError, SystemError])
+def test_a_package_beside_a_numpy_that_it_cannot_use_says_so(raised, tmp_path, monkeypatch):
     class Interpreter:
         def __init__(self, **options: object) -> None:
-            raise ImportError("numpy.core.multiarray failed to import")
+            raise raised("numpy.core.multiarray failed to import")
 
+    Interpreter.__module__ = "tflite_runtime.interpreter"
     package, module = types.ModuleType("ai_edge_litert"), types.ModuleType(INTERPRETERS[0])
     module.Interpreter = Interpreter
     monkeypatch.setitem(sys.modules, "ai_edge_litert", package)
     monkeypatch.setitem(sys.modules, INTERPRETERS[0], module)
-    with pytest.raises(
-        EngineError, match=r"LiteRT cannot run here: numpy\.core\.multiarray failed to import\. Install"
-    ):
+    pattern = (
+        r'tflite_runtime\.interpreter cannot run beside NumPy \d.*built for another one\. Choose: pip install "numpy<2'
+    )
+    with pytest.raises(EngineError, match=pattern):
         load_engine(holding(tmp_path, b""))

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from device_runtime.arithmetic import Float32, Model
 from device_runtime.bundle import Bundle
 from device_runtime.engines import signature
 from device_runtime.errors import BundleError, EngineError
 
 FILE = "model.tflite"
-INSTALL = 'Install it with: pip install "tinyrnn-runtime[litert]"'
 INTERPRETERS = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter")
 """The first that is installed is used; both run the same file to the same bits."""
 
@@ -59,8 +60,11 @@ def load_engine(bundle: Bundle) -> LitertEngine:
     except (ValueError, RuntimeError) as error:
         reason = str(error).strip().partition("\n")[0].rstrip(".")
         raise BundleError(f"{path} is not a graph that LiteRT can run: {reason}. Get the bundle again") from None
-    except ImportError as error:  # tflite_runtime installs beside a NumPy that it cannot use
-        raise EngineError(f"LiteRT cannot run here: {error}. {INSTALL}") from None
+    except (ImportError, SystemError):  # tflite_runtime installs beside a NumPy that it cannot use
+        raise EngineError(
+            f"{make.__module__} cannot run beside NumPy {np.__version__}: it was built for another one. "
+            'Choose: pip install "numpy<2", or pip install "tinyrnn-runtime[litert]"'
+        ) from None
     return engine
 
 
@@ -71,7 +75,9 @@ def _interpreter_class() -> Any:
             return importlib.import_module(module).Interpreter
         except ImportError as error:
             reasons.append(str(error))
-    raise EngineError(f"LiteRT cannot be imported ({'; '.join(reasons)}). {INSTALL}")
+    raise EngineError(
+        f'LiteRT cannot be imported ({"; ".join(reasons)}). Install it with: pip install "tinyrnn-runtime[litert]"'
+    )
 
 
 @contextlib.contextmanager

@@ -67,7 +67,9 @@ def _session(path: Path) -> Any:
 
     try:
         # From bytes, so that a hostile graph cannot name other files to be read.
-        return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+        # Its "fallback" would try the same once more and print.
+        providers = ["CPUExecutionProvider"]
+        return onnxruntime.InferenceSession(path.read_bytes(), options, providers=providers, enable_fallback=0)
     except _refusals() as error:
         raise _unusable(path, error) from None
 
@@ -83,6 +85,7 @@ def _refusals() -> tuple[type[Exception], ...]:
         raised.InvalidProtobuf,
         raised.NotImplemented,
         raised.RuntimeException,
+        UnicodeDecodeError,  # its message quotes a damaged name
     )
 
 
