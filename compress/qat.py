@@ -8,7 +8,7 @@ Leonard & Courville 2013, arXiv:1308.3432); the tables of sigmoid and tanh pass 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -113,8 +113,8 @@ class Int8Student(nn.Module):
 class _Each(nn.ModuleList):
     """A list of `_Rows` that a type checker knows to be one."""
 
-    def __iter__(self) -> Iterator[_Rows]:  # type: ignore[override]
-        return super().__iter__()
+    def __iter__(self) -> Iterator[_Rows]:
+        return cast(Iterator[_Rows], super().__iter__())
 
 
 class _Rows(nn.Module):

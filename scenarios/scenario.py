@@ -73,6 +73,12 @@ class Scenario:
     export: tuple[Backend, ...] = (Onnx(), Litert())
     decoder: Smooth = Smooth()
     warp: FeatureWarp = field(default_factory=FeatureWarp)
+    """Of the vectors that the teacher answers for, `versions` times each copy."""
+
+    versions: int = 4
+    touch: FeatureWarp = field(default_factory=lambda: FeatureWarp(tempo=0.04, shift=2, tract=0.03))
+    """On top of it, anew in every epoch: so little that the teacher's answer still holds."""
+
     teacher_warp: FeatureWarp = field(default_factory=lambda: FeatureWarp(mask_bands=8, mask_vectors=12))
     seed: int = 0
     notes: tuple[str, ...] = field(default=())

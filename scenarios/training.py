@@ -19,7 +19,8 @@ from train.distill import FrameLoss, clip_loss
 from train.loop import AfterStep, History, Schedule, fit
 from train.material import Material
 from train.student import Student
-from train.teacher import Teacher, ensemble
+from train.teacher import Teacher
+from train.teaching import taught_copies
 
 CLIP_VECTORS = 98
 """What the front end makes of one second from a cold start."""
@@ -78,8 +79,8 @@ class Trainings:
         torch.manual_seed(seed)
         student = Student(self.scenario.student, len(self.labels))
         name = f"student-{seed}" if taught else f"labels-only-{seed}"
-        batch = self._frames(taught)
-        loss = self.soft_loss if taught else self.hard_loss
+        batch = batches.epochs(self.taught, self.view, self.scenario.touch)
+        loss = self.soft_loss if taught else self.hard_loss  # the same clips either way: only the loss differs
         self._fit(name, student, batch, loss, self.student_value, self.scenario.schedule, seed)
         return student
 
@@ -122,14 +123,16 @@ class Trainings:
         """Train on with the teacher, as the student was trained."""
         schedule = replace(self.scenario.schedule, epochs=epochs, learning_rate=learning_rate, validate_every=1)
         seed = self.scenario.seed
-        batch = self._frames(taught=True)
+        batch = batches.epochs(self.taught, self.view, self.scenario.touch)
         self._fit(title, model, batch, self.soft_loss, self.student_value, schedule, seed, after_step, best_from)
 
-    def _frames(self, taught: bool) -> batches.Epochs:
-        def teach(vectors: torch.Tensor) -> torch.Tensor:
-            return ensemble(self.teachers, vectors)
-
-        return batches.epochs(self.copies, self.view, self.scenario.warp, teacher=teach if taught else None)
+    @cached_property
+    def taught(self) -> list[FeatureSet]:
+        """The training copies, warped in several ways, with the teachers' answers."""
+        scenario = self.scenario
+        return taught_copies(
+            self.copies, self.teachers, scenario.warp, scenario.versions, scenario.mix.seed, self.cache
+        )
 
     def _fit(
         self,

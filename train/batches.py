@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,6 @@ import numpy.typing as npt
 import torch
 
 from train.augment import FeatureWarp
-from train.distill import with_teacher
 from train.loop import Batch, Epochs
 from train.student import stack_frames
 
@@ -28,6 +27,7 @@ class FeatureSet:
     vectors: npt.NDArray[np.float16]  # (clips, vectors, bands)
     labels: npt.NDArray[np.int64]  # (clips,)
     whole: npt.NDArray[np.bool_]  # (clips,) no word anywhere in it
+    taught: npt.NDArray[np.float32] | None = None  # (clips, labels) what the teacher says of these vectors
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -66,23 +66,24 @@ def epochs(
     view: FrameView,
     warp: FeatureWarp,
     batch_size: int = 128,
-    teacher: Callable[[torch.Tensor], torch.Tensor] | None = None,
-    passes: int = 1,
 ) -> Epochs:
-    """Each epoch goes `passes` times over as many clips as the smallest copy holds, each batch from a random copy."""
-    steps = min(len(copy) for copy in copies) // batch_size * passes
-    tensors = [(torch.from_numpy(c.vectors), torch.from_numpy(c.labels), torch.from_numpy(c.whole)) for c in copies]
+    """Each epoch is one pass over as many clips as the smallest copy holds, each batch from a random copy.
+
+    A batch is (frames, labels, whole) and, from copies that a teacher has answered for, its log-probabilities.
+    """
+    steps = min(len(copy) for copy in copies) // batch_size
 
     def draw(generator: torch.Generator) -> Iterator[Batch]:
-        orders = [torch.randperm(len(vectors), generator=generator) for vectors, _, _ in tensors]
-        used = [0] * len(tensors)
+        orders = [torch.randperm(len(copy), generator=generator).numpy() for copy in copies]
+        used = [0] * len(copies)
         for _ in range(steps):
-            which = int(torch.randint(len(tensors), (), generator=generator))
-            vectors, labels, whole = tensors[which]
-            at = orders[which].roll(-used[which])[:batch_size]
+            which = int(torch.randint(len(copies), (), generator=generator))
+            copy = copies[which]
+            at = np.sort(np.roll(orders[which], -used[which])[:batch_size])  # sorted: reads forward from the disk
             used[which] += batch_size
-            drawn = warp(_cut(vectors[at].float(), generator), generator)
-            yield with_teacher((view(drawn), labels[at], whole[at]), drawn, teacher)
+            drawn = warp(_cut(torch.from_numpy(copy.vectors[at]).float(), generator), generator)
+            answers = (copy.labels, copy.whole) if copy.taught is None else (copy.labels, copy.whole, copy.taught)
+            yield (view(drawn), *(torch.from_numpy(answer[at]) for answer in answers))
 
     return Epochs(draw, steps)
 

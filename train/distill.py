@@ -7,7 +7,6 @@ arXiv:1503.02531).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -76,8 +75,3 @@ class FrameLoss:
 def clip_loss(model: nn.Module, batch: Batch) -> torch.Tensor:
     """The teacher's own loss: one label a clip."""
     return functional.cross_entropy(model(batch[0]), batch[1], label_smoothing=0.1)
-
-
-def with_teacher(batch: Batch, vectors: torch.Tensor, teacher: Callable[[torch.Tensor], torch.Tensor] | None) -> Batch:
-    """The batch with what the teacher says of the very vectors that the student's frames come from."""
-    return batch if teacher is None else (*batch, teacher(vectors))

@@ -57,7 +57,7 @@ def load_clips(recordings: Sequence[Recording], labels: Sequence[str], cache: Pa
         samples = np.empty((len(recordings), CLIP), np.int16)
         for i, recording in enumerate(track(recordings, "reading recordings")):
             samples[i] = np.round(one_second(read_audio(recording.path)) * 32767).astype(np.int16)
-        _save(path, samples)
+        save_array(path, samples)
     where = {label: i for i, label in enumerate(labels)}
     return Clips(np.load(path, mmap_mode="r"), np.array([where[r.label] for r in recordings], np.int64), key)
 
@@ -96,7 +96,7 @@ def heard(clips: Clips, hearing: Hearing, around: Surroundings, seed: int, cache
         for i in track(range(len(clips)), f"hearing {len(clips)} clips"):
             audio = hear(clips.audio(i), hearing, around, np.random.default_rng([seed, i]))
             rows.append(feature_vectors(np.clip(audio, -1, 1)).astype(np.float16))
-        _save(path, np.stack(rows))
+        save_array(path, np.stack(rows))
     return np.load(path)
 
 
@@ -110,7 +110,8 @@ def pieces(recordings: Sequence[Float32], count: int, seed: int, key: str) -> Cl
     return Clips((samples * 32767).astype(np.int16), np.zeros(count, np.int64), f"pieces-{key}-{count}-{seed}")
 
 
-def _save(path: Path, array: np.ndarray) -> None:
+def save_array(path: Path, array: np.ndarray) -> None:
+    """Write a .npy file that is whole or not there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     with part.open("wb") as file:

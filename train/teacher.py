@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -66,7 +67,7 @@ class Teacher(nn.Module):
         return self.head(self.drop((x * weights).sum(dim=1)))
 
 
-def ensemble(teachers: list[Teacher], vectors: torch.Tensor) -> torch.Tensor:
+def ensemble(teachers: Sequence[Teacher], vectors: torch.Tensor) -> torch.Tensor:
     """Mean log-probabilities of several teachers, (batch, labels)."""
     with torch.no_grad():
         return torch.stack([teacher(vectors).log_softmax(dim=1) for teacher in teachers]).mean(dim=0)

@@ -1,0 +1,64 @@
+"""What the teacher says, written down once: warped copies of the training set with the teacher's answers.
+
+A teacher costs twice what its small student does, and it would be asked again in every epoch of every training:
+student, pruning, quantization, each seed. So each copy is warped a few times, the teacher answers for the very vectors
+that the students will see, and both are kept on disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.progress import track
+
+from train.augment import FeatureWarp
+from train.batches import FeatureSet
+from train.features import save_array
+from train.teacher import Teacher, ensemble
+
+BATCH = 256
+
+
+def taught_copies(
+    copies: Sequence[FeatureSet],
+    teachers: Sequence[Teacher],
+    warp: FeatureWarp,
+    versions: int,
+    seed: int,
+    cache: Path,
+) -> list[FeatureSet]:
+    """Each copy warped in so many ways, with the teachers' mean log-probabilities."""
+    jobs = [(copy, [seed, number, version]) for number, copy in enumerate(copies) for version in range(versions)]
+    who = _digest(teachers)
+    return [_taught(copy, teachers, warp, draw, cache, who) for copy, draw in track(jobs, "asking the teacher")]
+
+
+def _taught(
+    copy: FeatureSet, teachers: Sequence[Teacher], warp: FeatureWarp, draw: list[int], cache: Path, who: str
+) -> FeatureSet:
+    content = hashlib.sha256(copy.vectors[::97].tobytes()).hexdigest()
+    key = hashlib.sha256(repr([who, content, copy.vectors.shape, warp, draw]).encode()).hexdigest()[:16]
+    warped, answers = (cache / f"taught-{key}-{part}.npy" for part in ("vectors", "answers"))
+    if not answers.exists():
+        generator = torch.Generator().manual_seed(int(np.random.SeedSequence(draw).generate_state(1)[0]))
+        vectors, said = [], []
+        for at in range(0, len(copy), BATCH):
+            part = warp(torch.from_numpy(copy.vectors[at : at + BATCH]).float(), generator).half()
+            vectors.append(part.numpy())
+            said.append(ensemble(teachers, part.float()).numpy())
+        save_array(warped, np.concatenate(vectors))
+        save_array(answers, np.concatenate(said))  # last: where it is, the vectors are
+    return replace(copy, vectors=np.load(warped, mmap_mode="r"), taught=np.load(answers))
+
+
+def _digest(teachers: Sequence[Teacher]) -> str:
+    digest = hashlib.sha256()
+    for teacher in teachers:
+        for value in teacher.state_dict().values():
+            digest.update(value.numpy().tobytes())
+    return digest.hexdigest()
