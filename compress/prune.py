@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from compress.method import Workbench
+from device_runtime.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,13 @@ class Prune:
     """Matrices with fewer weights stay dense: the first convolution and the head are worth their bytes."""
 
     name: str = "pruned"
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.sparsity < 1 and 0 < self.ramp <= 1 and min(self.block) >= 1):
+            raise InputError(
+                f"pruning got sparsity {self.sparsity}, ramp {self.ramp} and blocks of {self.block}: sparsity is a "
+                "share from 0 to below 1, ramp one above 0 and up to 1, and a block has at least 1 row and 1 column."
+            )
 
     def apply(self, student: nn.Module, bench: Workbench) -> nn.Module:
         """Prune in place while training on."""

@@ -69,9 +69,12 @@ def epochs(
 ) -> Epochs:
     """Each epoch is one pass over as many clips as the smallest copy holds, each batch from a random copy.
 
-    A batch is (frames, labels, whole) and, from copies that a teacher has answered for, its log-probabilities.
+    A batch is (frames, labels, whole) and, from copies that a teacher has answered for, its log-probabilities. A copy
+    that is smaller than a batch is one.
     """
-    steps = min(len(copy) for copy in copies) // batch_size
+    smallest = min(len(copy) for copy in copies)
+    batch_size = min(batch_size, smallest)
+    steps = smallest // batch_size
 
     def draw(generator: torch.Generator) -> Iterator[Batch]:
         orders = [torch.randperm(len(copy), generator=generator).numpy() for copy in copies]

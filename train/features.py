@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from rich.console import Console
 from rich.progress import track
 
 from device_runtime.arithmetic import Float32
@@ -55,7 +57,7 @@ def load_clips(recordings: Sequence[Recording], labels: Sequence[str], cache: Pa
     path = cache / f"clips-{key}.npy"
     if not path.exists():
         samples = np.empty((len(recordings), CLIP), np.int16)
-        for i, recording in enumerate(track(recordings, "reading recordings")):
+        for i, recording in enumerate(track(recordings, "reading recordings", console=Console(stderr=True))):
             samples[i] = np.round(one_second(read_audio(recording.path)) * 32767).astype(np.int16)
         save_array(path, samples)
     where = {label: i for i, label in enumerate(labels)}
@@ -93,7 +95,7 @@ def heard(clips: Clips, hearing: Hearing, around: Surroundings, seed: int, cache
     path = cache / f"heard-{hashlib.sha256(told.encode()).hexdigest()[:16]}.npy"
     if not path.exists():
         rows = []
-        for i in track(range(len(clips)), f"hearing {len(clips)} clips"):
+        for i in track(range(len(clips)), f"hearing {len(clips)} clips", console=Console(stderr=True)):
             audio = hear(clips.audio(i), hearing, around, np.random.default_rng([seed, i]))
             rows.append(feature_vectors(np.clip(audio, -1, 1)).astype(np.float16))
         save_array(path, np.stack(rows))
@@ -113,7 +115,11 @@ def pieces(recordings: Sequence[Float32], count: int, seed: int, key: str) -> Cl
 def save_array(path: Path, array: np.ndarray) -> None:
     """Write a .npy file that is whole or not there."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    with part.open("wb") as file:
-        np.save(file, array)
-    part.replace(path)
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+        part = Path(file.name)  # a name of its own: another process may be making the same array
+    try:
+        with part.open("wb") as file:
+            np.save(file, array)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

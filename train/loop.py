@@ -9,22 +9,34 @@ Under `torchrun` each process takes its share of every epoch's batches and the g
 from __future__ import annotations
 
 import copy
+import io
 import math
-import os
+import pickle
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import nn
 
 from device_runtime.errors import InputError
+from train.processes import Processes
 
 Batch = tuple[torch.Tensor, ...]
 AfterStep = Callable[[float], None]
 """Called after each optimizer step with the share of the training that is done, 0..1."""
+
+CHECKPOINT = {
+    "fingerprint", "epoch", "model", "optimizer", "rate", "history", "best", "best_epoch", "best_weights",
+}  # fmt: skip
+"""What a checkpoint holds."""
+
+_UNREADABLE = (RuntimeError, OSError, EOFError, ValueError, pickle.UnpicklingError)
+"""What torch says of a file that is cut or of another kind."""
 
 
 @dataclass(frozen=True)
@@ -85,17 +97,17 @@ def fit(
     for that (model, data). Pruning hooks in by `after_step`.
     """
     run = _Run(model, epochs.steps, schedule, checkpoint, seed, identity)
-    with _Progress(title, schedule.epochs) as (progress, task):
-        progress.update(task, completed=run.epoch)
+    with _progress(run.processes.rank == 0) as progress:
+        task = progress.add_task(title, total=schedule.epochs, completed=run.epoch, note=run.note())
         for epoch in range(run.epoch, schedule.epochs):
+            if run.out_of_patience(best_from):
+                break
             started = time.monotonic()
             total = _one_epoch(run, epochs, loss, after_step, epoch)
             run.finish_epoch(epoch, total / epochs.steps, validate, time.monotonic() - started, best_from)
             progress.update(task, completed=epoch + 1, note=run.note())
-            if not progress.console.is_terminal:  # a log file gets a line an epoch instead of a bar
-                progress.console.print(f"{title}: epoch {epoch + 1}/{schedule.epochs}  {run.note()}")
-            if run.out_of_patience():
-                break
+            if not (progress.disable or progress.console.is_terminal):  # a log file gets a line an epoch beside the bar
+                progress.console.print(f"{title}: epoch {epoch + 1}/{schedule.epochs}  {run.note()}", markup=False)
     if run.best_weights is not None:
         model.load_state_dict(run.best_weights)
     model.eval()
@@ -114,20 +126,20 @@ def _one_epoch(
     torch.manual_seed(run.seed * 100_003 + epoch)  # dropout
     total = 0.0
     for step, batch in enumerate(epochs.draw(generator)):
-        part = loss(run.parallel, tuple(run.mine(tensor) for tensor in batch))
+        value = loss(run.parallel, tuple(run.processes.share(tensor) for tensor in batch))
         run.optimizer.zero_grad(set_to_none=True)
-        part.backward()
+        value.backward()
         nn.utils.clip_grad_norm_(run.model.parameters(), run.schedule.clip_norm)
         run.optimizer.step()
         run.rate.step()
-        total += float(part.detach())
+        total += float(value.detach())
+        if not math.isfinite(total):
+            raise InputError(
+                f"the loss became {total} in epoch {epoch + 1}. Lower learning_rate ({run.schedule.learning_rate})."
+            )
         if after_step:
             after_step((epoch * epochs.steps + step + 1) / (run.schedule.epochs * epochs.steps))
-    if not math.isfinite(total):
-        raise InputError(
-            f"the loss became {total} in epoch {epoch + 1}. Lower learning_rate ({run.schedule.learning_rate})."
-        )
-    return total
+    return run.processes.mean(total)
 
 
 class _Run:
@@ -149,23 +161,10 @@ class _Run:
         self.history, self.epoch, self.best, self.best_epoch = History(), 0, -math.inf, 0
         self.best_weights: dict[str, torch.Tensor] | None = None
         self.fingerprint = {"seed": seed, "steps": steps, "identity": identity, **asdict(schedule)}
-        self.rank, self.processes = 0, 1
-        self.parallel: nn.Module = model
-        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-            self._join()
+        self.processes = Processes()
+        self.parallel = self.processes.wrapped(model)
         if checkpoint is not None and checkpoint.exists():
             self._resume(checkpoint)
-
-    def _join(self) -> None:
-        """Become one of torchrun's processes."""
-        if not torch.distributed.is_initialized():
-            torch.distributed.init_process_group("gloo")
-        self.rank, self.processes = torch.distributed.get_rank(), torch.distributed.get_world_size()
-        self.parallel = nn.parallel.DistributedDataParallel(self.model)
-
-    def mine(self, tensor: torch.Tensor) -> torch.Tensor:
-        """This process's share of a batch."""
-        return tensor[self.rank :: self.processes] if self.processes > 1 else tensor
 
     def finish_epoch(
         self, epoch: int, train_loss: float, validate: Callable[[nn.Module], float], seconds: float, best_from: float
@@ -174,20 +173,22 @@ class _Run:
         last = self.epoch == self.schedule.epochs
         self.history.seconds += seconds
         if self.epoch % self.schedule.validate_every == 0 or last:
+            self.processes.share_buffers(self.model)
             self.model.eval()
             with torch.no_grad():
-                value = validate(self.model)
+                value = self.processes.mean(validate(self.model))
             self.history.epoch.append(self.epoch)
             self.history.train_loss.append(train_loss)
             self.history.validation_accuracy.append(value)
             if value >= self.best and self.epoch >= best_from * self.schedule.epochs:
                 self.best, self.best_epoch = value, self.epoch
                 self.best_weights = copy.deepcopy(self.model.state_dict())
-        if self.checkpoint is not None and self.rank == 0:
+        if self.checkpoint is not None and self.processes.rank == 0:
             self._save(self.checkpoint)
 
-    def out_of_patience(self) -> bool:
-        return 0 < self.schedule.patience <= self.epoch - self.best_epoch
+    def out_of_patience(self, best_from: float) -> bool:
+        since = max(self.best_epoch, math.ceil(best_from * self.schedule.epochs))
+        return 0 < self.schedule.patience <= self.epoch - since
 
     def note(self) -> str:
         if not self.history.epoch:
@@ -196,7 +197,7 @@ class _Run:
 
     def _save(self, checkpoint: Path) -> None:
         checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        part = checkpoint.with_suffix(".part")
+        written = io.BytesIO()  # torch's own file writer would hide that the disk is full
         torch.save(
             {
                 "fingerprint": self.fingerprint,
@@ -209,15 +210,17 @@ class _Run:
                 "best_epoch": self.best_epoch,
                 "best_weights": self.best_weights,
             },
-            part,
+            written,
         )
+        part = checkpoint.with_suffix(".part")
+        part.write_bytes(written.getbuffer())
         part.replace(checkpoint)  # a whole checkpoint or the one before, never half of one
 
     def _resume(self, checkpoint: Path) -> None:
-        saved = torch.load(checkpoint, weights_only=True)
+        saved = _load(checkpoint)
         if saved["fingerprint"] != self.fingerprint:
             raise InputError(
-                f"{checkpoint} belongs to another training ({saved['fingerprint']}, now {self.fingerprint}). "
+                f"{checkpoint} belongs to another training ({_differences(saved['fingerprint'], self.fingerprint)}). "
                 "Remove it to start anew, or go back to its settings to go on."
             )
         self.model.load_state_dict(saved["model"])
@@ -228,23 +231,32 @@ class _Run:
         self.best_weights = saved["best_weights"]
 
 
-class _Progress:
-    """A progress bar on a terminal; nothing where output goes to a file."""
+def _load(checkpoint: Path) -> dict[str, Any]:
+    """What `_save` wrote; weights only, so that a foreign file can run no code."""
+    content = io.BytesIO(checkpoint.read_bytes())
+    try:
+        saved = torch.load(content, weights_only=True)
+    except _UNREADABLE:
+        saved = None
+    if not isinstance(saved, dict) or set(saved) != CHECKPOINT:
+        raise InputError(f"{checkpoint} is no checkpoint, or is damaged. Remove it: this training then starts anew.")
+    return saved
 
-    def __init__(self, title: str, epochs: int):
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.completed}/{task.total} epochs"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
-        )
-        self._title, self._epochs = title, epochs
 
-    def __enter__(self) -> tuple[Progress, TaskID]:
-        self._bar.__enter__()
-        return self._bar, self._bar.add_task(self._title, total=self._epochs, note="")
+def _differences(saved: dict[str, Any], now: dict[str, Any]) -> str:
+    keys = [key for key in {**saved, **now} if saved.get(key) != now.get(key)]
+    return ", ".join(f"{key} was {saved.get(key)}, now {now.get(key)}" for key in keys)
 
-    def __exit__(self, *error: object) -> None:
-        self._bar.__exit__(*error)  # type: ignore[arg-type]
+
+def _progress(shown: bool) -> Progress:
+    """A bar on stderr: stdout is for answers."""
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total} epochs"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+        console=Console(stderr=True),
+        disable=not shown,
+    )

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from device_runtime.arithmetic import Float32
+from device_runtime.errors import InputError
 from device_runtime.recordings import Recording, read_audio
 from train.augment import CLEAN, Hearing, Surroundings
 from train.batches import FeatureSet, joined
@@ -59,7 +60,8 @@ class Mix:
     @property
     def sources(self) -> tuple[Recordings, ...]:
         """All data sets, for the model card."""
-        return (self.words, *((self.spoken,) if self.spoken else ()), *self.unknown, *self.negatives, *self.noises)
+        spoken = (self.spoken,) if self.spoken else ()
+        return tuple(dict.fromkeys((self.words, *spoken, *self.unknown, *self.negatives, *self.noises)))
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,11 @@ class Material:
             recordings += self.mix.spoken.recordings(self.split)
         for source in self.mix.unknown:
             recordings += [replace(r, label=UNKNOWN) for r in source.recordings(self.split)]
+        if not recordings:
+            raise InputError(
+                f"{self.mix.words.name} has no recordings of {', '.join(self.mix.words.labels)} for {self.split}. "
+                "Name other data, or complete its folder."
+            )
         return load_clips(recordings, self.mix.labels, self.cache)
 
     @cached_property

@@ -13,8 +13,6 @@ from torch.nn import functional
 
 from train.batches import FeatureSet, FrameView
 
-SMOOTHING_MS = 300
-
 
 def smoothed(logits: torch.Tensor, steps: int) -> torch.Tensor:
     """Probabilities averaged over the last `steps` steps (fewer at the start): (batch, steps, labels)."""

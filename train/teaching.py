@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from rich.console import Console
 from rich.progress import track
 
 from train.augment import FeatureWarp
@@ -35,7 +36,8 @@ def taught_copies(
     """Each copy warped in so many ways, with the teachers' mean log-probabilities."""
     jobs = [(copy, [seed, number, version]) for number, copy in enumerate(copies) for version in range(versions)]
     who = _digest(teachers)
-    return [_taught(copy, teachers, warp, draw, cache, who) for copy, draw in track(jobs, "asking the teacher")]
+    asked = track(jobs, "asking the teacher", console=Console(stderr=True))
+    return [_taught(copy, teachers, warp, draw, cache, who) for copy, draw in asked]
 
 
 def _taught(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from device_runtime.arithmetic import Float32
-from device_runtime.recordings import Recording, read_audio
+from device_runtime.recordings import Recording
 
 SPLITS = ("train", "validation", "test")
 
@@ -51,8 +51,3 @@ class Clip:
     samples: Float32  # (16000 * seconds,)
     label: str
     speaker: str
-
-
-def read_clips(recordings: list[Recording], sample_rate_hz: int = 16000) -> list[Clip]:
-    """The recordings as clips of their own length."""
-    return [Clip(read_audio(r.path, sample_rate_hz), r.label, r.speaker) for r in recordings]
