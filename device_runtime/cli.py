@@ -6,7 +6,6 @@ Exit codes: 0 fine, 1 a promise was missed, 2 bad input, with one line on stderr
 from __future__ import annotations
 
 import argparse
-import difflib
 import importlib.metadata
 import json
 import os
@@ -15,19 +14,23 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from io import BufferedIOBase, TextIOWrapper
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
 import numpy as np
 
 from device_runtime import bench, bundle, engines, golden, sources
+from device_runtime.arguments import Parser, examples, near, threshold
 from device_runtime.arithmetic import Float32
+from device_runtime.card import card
 from device_runtime.errors import InputError, TinyRnnError
 from device_runtime.evaluate import evaluate, false_accepts
+from device_runtime.nearest import Nearest
 from device_runtime.noise import Noises
+from device_runtime.progress import progress
 from device_runtime.recordings import SPLITS, Recording, audio_files, list_recordings
 from device_runtime.session import Session
 from device_runtime.summary import summary
-from device_runtime.tables import plain, table
+from device_runtime.tables import table
 
 VERBS_GROUP = "tinyrnn.verbs"
 """Entry points here are functions `add_verb(subparsers)` that add a parser and set its default `handler`."""
@@ -55,16 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
 
-class Parser(argparse.ArgumentParser):
-    """Argument errors in one line, like all others."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise what `main` prints."""
-        raise InputError(f"{message}. See: {self.prog} --help")
-
-
 def _run(arguments: list[str]) -> int:
     parser = Parser(prog="tinyrnn", description="Small recurrent models on live streams.", allow_abbrev=False)
+    parser.epilog = examples("run demo.bundle recording.wav", "run --help")
     parser.add_argument("--version", action="version", version=f"tinyrnn {_version()}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB")
     for add in BUILT_IN.values():
@@ -74,8 +70,8 @@ def _run(arguments: list[str]) -> int:
     args, unknown = parser.parse_known_args(arguments)
     if unknown:
         asked = verbs.choices[verb] if verb else parser
-        near = _near(unknown[0], re.findall(r"--[\w-]+", asked.format_help()))
-        raise InputError(f"{asked.prog} does not take {unknown[0]!r}{near}. See: {asked.prog} --help")
+        meant = near(unknown[0], re.findall(r"--[\w-]+", asked.format_help()))
+        raise InputError(f"{asked.prog} does not take {unknown[0]!r}{meant}. See: {asked.prog} --help")
     if not hasattr(args, "handler"):
         parser.print_help()
         return 0
@@ -96,7 +92,8 @@ def _add_others(verbs: Any, verb: str | None) -> None:
     others = {entry.name: entry for entry in importlib.metadata.entry_points(group=VERBS_GROUP)}
     if verb is not None and verb not in others:
         known = [*BUILT_IN, *others]
-        raise InputError(f"there is no verb {verb!r}{_near(verb, known)}. Choose one of: {', '.join(known)}")
+        comes = "" if others else "; more come with the workstation: pip install -e ."
+        raise InputError(f"there is no verb {verb!r}{near(verb, known)}. Choose one of: {', '.join(known)}{comes}")
     for name in others if verb is None else [verb]:
         try:
             others[name].load()(verbs)
@@ -108,49 +105,55 @@ def _add_others(verbs: Any, verb: str | None) -> None:
             verbs.add_parser(name, help=f"(cannot be loaded: {error})")
 
 
-def _near(word: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(word, known, n=1)
-    return f" (did you mean {near[0]}?)" if near else ""
-
-
-def _verb(verbs: Any, name: str, text: str, handler: Callable[[argparse.Namespace], int], many: bool = False) -> Parser:
-    """A verb on a bundle with an engine, or with `--engine all` by default."""
-    parser = cast(Parser, verbs.add_parser(name, help=text, description=text, allow_abbrev=False))
+def _verb(verbs: Any, name: str, text: str, handler: Callable[[argparse.Namespace], int], *shown: str) -> Parser:
+    """A verb on a bundle, with examples."""
+    title = f"{text[0].upper()}{text[1:]}."
+    parser: Parser = verbs.add_parser(name, help=text, description=title, epilog=examples(*shown), allow_abbrev=False)
     parser.add_argument("bundle", metavar="BUNDLE", help="a bundle's folder")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    if many:
-        parser.add_argument("--engine", default="all", help=f"all or one of {', '.join(engines.ENGINES)}")
     parser.set_defaults(handler=handler)
     return parser
 
 
 def _add_run(verbs: Any) -> None:
-    parser = _verb(verbs, "run", "turn a recording, a pipe or the microphone into events", _run_stream)
-    parser.add_argument("source", metavar="SOURCE", nargs="?", help="a file, - for stdin; else the microphone")
+    parser = _verb(
+        verbs,
+        "run",
+        "turn a recording, a pipe or the microphone into events",
+        _run_stream,
+        "run demo.bundle recording.wav",
+        "run demo.bundle recording.wav --threshold yes=0.7 --json",
+        "arecord -q -f S16_LE -r 16000 | run demo.bundle -",
+    )
+    from_ = "an audio file, or - for standard input (raw 16-bit mono or WAV); else the microphone"
+    parser.add_argument("source", metavar="SOURCE", nargs="?", help=from_)
     _add_engine_and_thresholds(parser)
 
 
 def _add_engine_and_thresholds(parser: Parser) -> None:
-    parser.add_argument("--engine", default=engines.DEFAULT, help=f"one of {', '.join(engines.ENGINES)}")
-    parser.add_argument(
-        "--threshold", action="append", default=[], type=_threshold, metavar="WORD=0.7", help="override"
-    )
+    choices = f"one of {', '.join(engines.ENGINES)} (default: {engines.DEFAULT})"
+    parser.add_argument("--engine", metavar="NAME", default=engines.DEFAULT, help=choices)
+    instead = "instead of the bundle's own; may be given for several words"
+    parser.add_argument("--threshold", action="append", default=[], type=threshold, metavar="WORD=0.7", help=instead)
 
 
-def _threshold(text: str) -> tuple[str, float]:
-    word, _, value = text.rpartition("=")
-    try:
-        return word, float(value)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected WORD=0.7, got {text!r}") from None
+def _add_all_engines(parser: Parser) -> None:
+    choices = f"one of {', '.join(engines.ENGINES)}, or all that this machine has (default: all)"
+    parser.add_argument("--engine", metavar="NAME", default="all", help=choices)
 
 
 def _run_stream(args: argparse.Namespace) -> int:
     session = Session.open(args.bundle, args.engine, dict(args.threshold))
+    nearest, fired = Nearest(session.labels, session.thresholds), False
     for chunk in _source(args.source, int(session.frontend.sample_rate_hz)):
-        for event in session.push(chunk):
-            line = f"{event.time_s:7.2f} s  {event.label}  {event.score:.2f}"
-            print(json.dumps(event.as_dict()) if args.json else line, flush=True)
+        for step in session.listen(chunk):
+            nearest.take(step.scores, step.time_s)
+            for event in step.events:
+                fired = True
+                line = f"{event.time_s:7.2f} s  {event.label}  {event.score:.2f}"
+                print(json.dumps(event.as_dict()) if args.json else line, flush=True)
+    if not fired and sys.stderr.isatty():
+        print(nearest.told(), file=sys.stderr)
     return 0
 
 
@@ -160,18 +163,34 @@ def _source(name: str | None, rate: int) -> Iterator[Float32]:
             print("listening to the microphone; stop with Ctrl-C", file=sys.stderr)
         return sources.microphone_chunks(rate)
     if name == "-":
+        if sys.stdin.isatty():
+            raise InputError(
+                "- reads audio from a pipe, but standard input is the terminal. "
+                "Use: arecord -q -f S16_LE -r 16000 | tinyrnn run BUNDLE -"
+            )
         return sources.stream_chunks(cast(BufferedIOBase, sys.stdin.buffer), rate)
     return sources.file_chunks(name, rate)
 
 
 def _add_evaluate(verbs: Any) -> None:
-    parser = _verb(verbs, "evaluate", "measure accuracy and false accepts as a device has them", _evaluate)
-    parser.add_argument("data", metavar="DATA", nargs="?", help="a folder of labelled recordings")
-    parser.add_argument("--split", default="test", choices=[*SPLITS, "all"])
-    parser.add_argument("--noise", metavar="DIR", help="recordings of noise that training has not heard")
+    parser = _verb(
+        verbs,
+        "evaluate",
+        "measure accuracy and false accepts as a device has them",
+        _evaluate,
+        "evaluate demo.bundle recordings          # recordings/yes/1.wav, recordings/no/1.wav, ...",
+        "evaluate demo.bundle speech_commands_v0.02 --split test --json",
+        "evaluate demo.bundle --negatives podcasts",
+    )
+    labelled = "labelled recordings: LABEL/NAME.wav, or a known data set in its own layout"
+    parser.add_argument("data", metavar="DATA", nargs="?", help=labelled)
+    splits = "as the data set has them; LABEL/NAME.wav is all test (default: test)"
+    parser.add_argument("--split", default="test", choices=[*SPLITS, "all"], help=splits)
+    beside = "recordings of noise that training has not heard; else DATA/_background_noise_, or made"
+    parser.add_argument("--noise", metavar="DIR", help=beside)
     parser.add_argument("--negatives", metavar="DIR", help="recordings without the words, played as one stream")
     parser.add_argument("--limit", type=int, metavar="N", help="only N clips, drawn at random by --seed")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the order, the noise and --limit (0)")
     _add_engine_and_thresholds(parser)
 
 
@@ -184,9 +203,9 @@ def _evaluate(args: argparse.Namespace) -> int:
     numbers: dict[str, Any] = {}
     if args.data is not None:
         recordings = _chosen(list_recordings(args.data), args)
-        numbers |= evaluate(session, recordings, _noises(args, session), args.seed, _progress("clips")).as_dict()
+        numbers |= evaluate(session, recordings, _noises(args, session), args.seed, progress("clips")).as_dict()
     if args.negatives is not None:
-        negatives = false_accepts(session, audio_files(args.negatives), _progress("negatives")).as_dict()
+        negatives = false_accepts(session, audio_files(args.negatives), progress("negatives")).as_dict()
         # those that no number on clips is named like stand at the top as well
         numbers = {**negatives, **numbers, "negatives": negatives}
     print(json.dumps(numbers, indent=2) if args.json else summary(numbers))
@@ -215,17 +234,9 @@ def _noises(args: argparse.Namespace, session: Session) -> Noises:
     return noises
 
 
-def _progress(what: str) -> Callable[[int, int], None]:
-    def show(done: int, total: int) -> None:
-        if sys.stderr.isatty() and (done % 10 == 0 or done == total):
-            end = "\n" if done == total else ""
-            print(f"\r{what}: {done} of {total}", end=end, file=sys.stderr, flush=True)
-
-    return show
-
-
 def _add_check(verbs: Any) -> None:
-    _verb(verbs, "check", "replay the golden frames; exit 1 on any differing bit", _check, many=True)
+    text = "replay the golden frames; exit 1 on any differing bit"
+    _add_all_engines(_verb(verbs, "check", text, _check, "check demo.bundle", "check demo.bundle --engine onnx --json"))
 
 
 def _check(args: argparse.Namespace) -> int:
@@ -253,7 +264,8 @@ def _missing(engine: str, opened: bundle.Bundle) -> dict[str, str | None]:
 
 
 def _add_bench(verbs: Any) -> None:
-    _verb(verbs, "bench", "time each engine, and take its memory", _bench, many=True)
+    text = "time each engine, and take its memory"
+    _add_all_engines(_verb(verbs, "bench", text, _bench, "bench demo.bundle", "bench demo.bundle --engine litert"))
 
 
 def _bench(args: argparse.Namespace) -> int:
@@ -263,32 +275,18 @@ def _bench(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"engines": costs}, indent=2))
     else:
-        print(table(costs))
-        print("".join(f"\n{name}: {why}" for name, why in missing.items() if why).strip("\n"))
+        print("\n".join([table(costs), *(f"{name}: {why}" for name, why in missing.items() if why)]))
     return 0
 
 
 def _add_info(verbs: Any) -> None:
-    _verb(verbs, "info", "say what is in a bundle", _info)
+    _verb(verbs, "info", "say what is in a bundle", _info, "info demo.bundle", "info demo.bundle --json")
 
 
 def _info(args: argparse.Namespace) -> int:
     opened = bundle.read(args.bundle)
-    manifest = opened.manifest
-    if args.json:
-        print(json.dumps({**manifest.as_dict(), "size_bytes": opened.size_bytes}, indent=2))
-        return 0
-    thresholds = manifest.decoder.get("thresholds", {})
-    stages = manifest.card.get("stages", [])
-    card = {key: value for key, value in manifest.card.items() if key != "stages"}
-    print(f"{manifest.name}: {manifest.task}, {opened.size_bytes} bytes, bundle format {manifest.format}\n")
-    print(table([{"label": label, "threshold": thresholds.get(label)} for label in manifest.labels]))
-    print(f"\nfront end: {plain(manifest.frontend)}")
-    print(f"decoder: {plain({key: value for key, value in manifest.decoder.items() if key != 'thresholds'})}\n")
-    print(table([{"file": name, "bytes": entry["bytes"]} for name, entry in manifest.files.items()]))
-    print("".join(f"\n{key}: {plain(value)}" for key, value in card.items()))
-    if isinstance(stages, list) and stages and all(isinstance(stage, dict) for stage in stages):
-        print(f"\n{table(stages)}")
+    facts = {**opened.manifest.as_dict(), "size_bytes": opened.size_bytes}
+    print(json.dumps(facts, indent=2) if args.json else card(opened))
     return 0
 
 

@@ -28,8 +28,8 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def plain(value: Any) -> str:
-    """One value as a person reads it."""
-    if value is None:
+    """One value as a person reads it; nothing is a dash."""
+    if value is None or value == [] or value == {} or value == "":
         return "-"
     if isinstance(value, float):
         return f"{value:.6g}"

@@ -184,19 +184,24 @@ def test_bench_prints_what_each_engine_costs(capsys, folder):
     assert row["engine"] == "reference"
     assert {"step_us_median", "step_us_p99", "audio_second_us", "real_time_factor", "peak_mb"} <= set(row)
     assert cli.main(["bench", folder]) == 0
-    assert "onnx: not in this bundle: model.onnx" in capsys.readouterr().out
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2:] == ["onnx: not in this bundle: model.onnx", "litert: not in this bundle: model.tflite"]
+    assert cli.main(["bench", folder, "--engine", "reference"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2, "no empty line where nothing is missing"
 
 
 def test_info_says_what_is_in_a_bundle(capsys, tmp_path):
     stages = [{"stage": "teacher", "accuracy": 0.981}, {"stage": "int8", "accuracy": 0.955, "bytes": 40_000}]
     opened = write_tiny_bundle(tmp_path / "a")
-    card = {"seed": 7, "data": {"licence": "CC BY 4.0"}, "stages": stages}
+    data = [{"name": "speech_commands", "licence": "CC BY 4.0"}]
+    card = {"seed": 7, "noises_heard": [], "data": data, "stages": stages}
     manifest = cli.bundle.Manifest(**{**vars(opened.manifest), "card": card})
     cli.bundle.write(tmp_path / "tiny.bundle", manifest, opened.model, lambda _: None)
     assert cli.main(["info", str(tmp_path / "tiny.bundle")]) == 0
     out = capsys.readouterr().out
-    for line in ("yes            0.5", "silence          -", "model.npz", "seed: 7", "data: licence CC BY 4.0"):
+    for line in ("yes            0.5", "silence          -", "model.npz", "seed: 7", "noises_heard: -"):
         assert line in out
+    assert "\n\ndata:\nname             licence\nspeech_commands  CC BY 4.0\n\nstages:\n" in out
     assert out.splitlines()[-3:] == ["stage    accuracy  bytes", "teacher     0.981      -", "int8        0.955  40000"]
     assert cli.main(["info", str(tmp_path / "tiny.bundle"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["card"] == card
@@ -215,6 +220,7 @@ def test_an_unknown_option_suggests_the_near_one(capsys, folder):
 REFUSED = {
     "the following arguments are required: BUNDLE. See: tinyrnn run --help": ["run"],
     "argument --threshold: expected WORD=0.7, got 'yes'. See": ["run", "{bundle}", "--threshold", "yes"],
+    "argument --threshold: expected WORD=0.7, got '0.5'. See": ["run", "{bundle}", "--threshold", "0.5"],
     "no word 'yess'. Did you mean yes?": ["run", "{bundle}", "{wav}", "--threshold", "yess=0.7"],
     "threshold of yes must be a probability from 0 to 1, got 7.0": ["run", "{bundle}", "{wav}", "--threshold=yes=7"],
     "there is no engine 'onyx' (did you mean onnx?)": ["run", "{bundle}", "{wav}", "--engine", "onyx"],
@@ -245,6 +251,14 @@ def test_evaluate_refuses_another_task(capsys, tmp_path):
     cli.bundle.write(tmp_path / "c", manifest, opened.model, lambda _: None)
     message = refused(capsys, "evaluate", str(tmp_path / "c"), write_words(tmp_path / "words"))
     assert f"evaluate measures keyword_spotting, but {tmp_path}/c is for forecasting" in message
+
+
+def test_an_unknown_verb_on_a_board_says_where_more_come_from(capsys, monkeypatch):
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [])
+    message = refused(capsys, "build", "demo")
+    assert message.endswith(
+        "Choose one of: run, evaluate, check, bench, info; more come with the workstation: pip install -e .\n"
+    )
 
 
 def test_no_words_print_the_help(capsys):

@@ -164,10 +164,27 @@ def test_a_person_reads_the_same_numbers(session, tmp_path):
     numbers = evaluate(session, list_recordings(write_clips(tmp_path / "d", GOOD)), Noises.generated([])).as_dict()
     negatives = false_accepts(session, audio_files(tmp_path / "d")).as_dict()
     text = summary({**numbers, "negatives": negatives})
-    assert "warm, as a device hears it  100.0  67.6 to 100.0" in text
+    assert "warm, as a device hears it  100.0       67.6 to 100.0" in text
+    assert "\nnoise: pink, babble (generated)\n" in text
     assert "0.0 % of the words missed" in text
     assert f"{negatives['false_accepts']} false accepts in 0.00 hours" in text
-    assert summary({"negatives": negatives}).strip().startswith(f"{negatives['false_accepts']} false accepts")
+    assert summary({"negatives": negatives}).startswith(f"{negatives['false_accepts']} false accepts")
+    assert ["low", "4", "100.0", "-"] in [line.split() for line in text.splitlines()], "in %, as the table above it"
+
+
+def test_a_person_is_told_when_no_clip_says_a_word(session, tmp_path):
+    recordings = list_recordings(write_clips(tmp_path / "d", {"other/0": level(0.1), "another/0": level(0.2)}))
+    text = summary(evaluate(session, recordings, Noises.generated([])).as_dict())
+    assert "2 clips\nnone of them says a word of the bundle: right is to call them no word\n" in text
+
+
+def test_a_person_is_told_what_was_left_out_and_sees_the_hardest_labels(session, tmp_path):
+    numbers = evaluate(session, list_recordings(write_clips(tmp_path / "d", GOOD)), Noises.generated([])).as_dict()
+    many = {f"word {i}": {"clips": 2, "accuracy": i / 40, "missed_as": {}} for i in range(40)}
+    lines = summary({**numbers, "skipped": 3, "per_label": many}).splitlines()
+    assert lines[0].endswith("8 clips; 3 of other words left out")
+    assert "10 labels of 40, most missed first:" in lines
+    assert lines[-1].split()[:2] == ["word", "9"]
 
 
 def test_noise_is_added_at_the_ratio_that_was_asked_for():

@@ -1,0 +1,60 @@
+"""Arguments of the command line: errors in one line, near names suggested, examples below each help."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from device_runtime.errors import InputError
+
+
+class Parser(argparse.ArgumentParser):
+    """Argument errors in one line, like all others; an epilog is printed as it is written."""
+
+    def __init__(self, **settings: Any):
+        super().__init__(**{"formatter_class": argparse.RawDescriptionHelpFormatter, **settings})
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what the command line prints."""
+        raise InputError(f"{message}. See: {self.prog} --help")
+
+
+def examples(*commands: str) -> str:
+    """The end of a verb's help.
+
+    >>> examples("info demo.bundle", "arecord -r 16000 | run demo.bundle -").splitlines()
+    ['examples:', '  tinyrnn info demo.bundle', '  arecord -r 16000 | tinyrnn run demo.bundle -']
+    """
+    return "\n".join(["examples:", *(f"  {_command(command)}" for command in commands)])
+
+
+def _command(command: str) -> str:
+    first, pipe, then = command.rpartition("| ")
+    return f"{first}{pipe}tinyrnn {then}"
+
+
+def near(word: str, known: Sequence[str]) -> str:
+    """The known name that was probably meant, as a remark; empty where none is like it.
+
+    >>> near("rnu", ["run", "check"])
+    ' (did you mean run?)'
+    """
+    found = difflib.get_close_matches(word, known, n=1)
+    return f" (did you mean {found[0]}?)" if found else ""
+
+
+def threshold(text: str) -> tuple[str, float]:
+    """A word and its threshold.
+
+    >>> threshold("zoom in=0.7")
+    ('zoom in', 0.7)
+    """
+    word, _, value = text.rpartition("=")
+    try:
+        if word:
+            return word, float(value)
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"expected WORD=0.7, got {text!r}")

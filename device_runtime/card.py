@@ -1,0 +1,34 @@
+"""What a bundle holds and where it comes from, as a person reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from device_runtime.bundle import Bundle
+from device_runtime.tables import plain, table
+
+
+def card(bundle: Bundle) -> str:
+    """Labels, settings, files, and all that its makers wrote down."""
+    return "\n".join(_lines(bundle))
+
+
+def _lines(bundle: Bundle) -> Iterator[str]:
+    manifest = bundle.manifest
+    thresholds = manifest.decoder.get("thresholds", {})
+    yield f"{manifest.name}: {manifest.task}, {bundle.size_bytes} bytes, bundle format {manifest.format}\n"
+    yield table([{"label": label, "threshold": thresholds.get(label)} for label in manifest.labels])
+    yield f"\nfront end: {plain(manifest.frontend)}"
+    yield f"decoder: {plain({key: value for key, value in manifest.decoder.items() if key != 'thresholds'})}\n"
+    yield table([{"file": name, "bytes": entry["bytes"]} for name, entry in manifest.files.items()])
+    tables = {key: value for key, value in manifest.card.items() if _is_table(value)}
+    rest = {key: value for key, value in manifest.card.items() if key not in tables}
+    if rest:
+        yield "\n" + "\n".join(f"{key}: {plain(value)}" for key, value in rest.items())
+    for key, rows in tables.items():
+        yield f"\n{key}:\n{table(rows)}"
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(row, dict) and row for row in value)
