@@ -1,0 +1,140 @@
+"""Pruning: whole blocks, the weakest first, as many as promised at the ramp's end, and zero for good."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+pytest.importorskip("torch", reason="compression needs torch")
+
+import torch
+from torch import nn
+
+from compress.prune import Prune, block_mask, keep_zeros
+from compress.quantize import Int8
+from device_runtime.errors import InputError
+from train.student import Student, StudentConfig
+
+STEPS = 20
+
+
+class Bench:
+    """Trains by random pushes at every weight, which revives whatever no method holds at zero."""
+
+    def __init__(self):
+        self.calibration = torch.rand(4, 12, 200, generator=torch.Generator().manual_seed(0)) * 20
+        self.calls = []
+        self.seen = {}  # share done -> sparsity of the recurrent weights
+
+    def tune(self, model, epochs, learning_rate, title, after_step=None, best_from=0.0):
+        self.calls.append(SimpleNamespace(epochs=epochs, learning_rate=learning_rate, title=title, best_from=best_from))
+        generator = torch.Generator().manual_seed(1)
+        for step in range(STEPS):
+            with torch.no_grad():
+                for weight in model.parameters():
+                    weight += 0.01 * torch.randn(weight.shape, generator=generator)
+            after_step((step + 1) / STEPS)
+            matrix = next(p for name, p in model.named_parameters() if name in RECURRENT)
+            self.seen[(step + 1) / STEPS] = zeros(matrix)
+
+
+RECURRENT = ("grus.0.weight_hh_l0", "gru_states.0.weight")
+
+
+def zeros(weight):
+    return float((weight == 0).double().mean())
+
+
+def student():
+    torch.manual_seed(0)
+    return Student(StudentConfig(channels=8, projection=40, hidden=48), labels=60)
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (13, 7), (1, 5), (9, 1), (3, 2), (96, 101)])
+@pytest.mark.parametrize("block", [(1, 1), (8, 2), (2, 3), (4, 4)])
+def test_a_mask_zeroes_whole_blocks_and_no_more_than_asked(shape, block):
+    weight = torch.randn(shape, generator=torch.Generator().manual_seed(3))
+    mask = block_mask(weight, block, 0.6)
+    assert mask.shape == weight.shape
+    assert set(mask.unique().tolist()) <= {0.0, 1.0}
+    blocks = [
+        mask[row : row + block[0], column : column + block[1]]
+        for row in range(0, shape[0], block[0])
+        for column in range(0, shape[1], block[1])
+    ]
+    assert all(len(part.unique()) == 1 for part in blocks)
+    assert sum(not part.any() for part in blocks) == int(0.6 * len(blocks))
+
+
+def test_the_weakest_blocks_go_first():
+    weight = torch.tensor([[1.0, 1.0, 3.0, 3.0], [1.0, 1.0, 0.1, 0.1]])
+    assert block_mask(weight, (1, 2), 0.25).tolist() == [[1, 1, 1, 1], [1, 1, 0, 0]]
+    assert block_mask(weight, (2, 2), 0.5).tolist() == [[0, 0, 1, 1], [0, 0, 1, 1]]
+
+
+def test_a_small_block_at_the_edge_competes_by_its_mean():
+    weight = torch.tensor([[1.0, 1.0, 1.0, 1.0, 1.2]])
+    assert block_mask(weight, (1, 4), 0.5).tolist() == [[0, 0, 0, 0, 1]]
+
+
+def test_nothing_is_pruned_at_zero_sparsity():
+    assert block_mask(torch.randn(9, 9), (8, 2), 0.0).all()
+
+
+def test_sparsity_rises_along_the_ramp_and_is_reached_at_its_end():
+    bench = Bench()
+    Prune(sparsity=0.5, epochs=7, ramp=0.6).apply(student(), bench)
+    sparsity = list(bench.seen.values())
+    assert sparsity == sorted(sparsity)
+    assert 0 < sparsity[0] < 0.12
+    assert bench.seen[0.3] == pytest.approx(0.5 * (1 - 0.5**3), abs=0.01)
+    assert bench.seen[0.6] == bench.seen[1.0] == pytest.approx(0.5, abs=0.01)
+
+
+def test_the_training_is_told_how_long_and_from_when_epochs_count():
+    bench = Bench()
+    Prune(sparsity=0.5, epochs=7, ramp=0.3, learning_rate=1e-3).apply(student(), bench)
+    assert vars(bench.calls[0]) == {"epochs": 7, "learning_rate": 1e-3, "title": "pruned", "best_from": 0.3}
+
+
+def test_small_matrices_biases_and_the_head_stay_dense():
+    pruned = Prune(sparsity=0.5, epochs=1).apply(student(), Bench())
+    for name, parameter in pruned.named_parameters():
+        big = parameter.ndim == 2 and parameter.numel() >= 2048
+        if big and not name.startswith("head."):
+            assert zeros(parameter) == pytest.approx(0.5, abs=0.01), name
+        else:
+            assert not zeros(parameter), name
+    assert pruned.head.weight.numel() >= 2048, "the head is big enough to be pruned, but is not"
+    assert pruned.dense[0].affine.weight.numel() < 2048
+
+
+def test_pruned_blocks_stay_zero_through_quantization_aware_training():
+    pruned = Prune(sparsity=0.5, epochs=1).apply(student(), Bench())
+    int8 = Int8(epochs=1).apply(pruned, Bench())
+    before = pruned.grus[0].weight_hh_l0 == 0
+    assert torch.equal(int8.gru_states[0].weight == 0, before)
+    quantized = torch.from_numpy(int8.model().layers[-1].state.weight)
+    assert not quantized[before].any()
+    assert float((quantized == 0).double().mean()) >= 0.5 - 0.01
+
+
+def test_only_matrices_with_zeros_are_held():
+    model = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))
+    with torch.no_grad():
+        model[1].weight[0, 0] = 0
+        model[0].bias[0] = 0
+    ((weight, mask),) = keep_zeros(model)
+    assert weight is model[1].weight
+    assert mask.tolist() == [[0, 1, 1], [1, 1, 1]]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"sparsity": 70}, {"sparsity": -0.1}, {"ramp": 0.0}, {"ramp": 1.5}, {"block": (8, 0)}]
+)
+def test_settings_that_make_no_sense_are_refused(wrong):
+    with pytest.raises(
+        InputError, match=r"pruning got sparsity .* sparsity is a share from 0 to below 1, ramp one above 0 and up to 1"
+    ):
+        Prune(**{"sparsity": 0.5, "epochs": 1, **wrong})

@@ -1,0 +1,79 @@
+"""Calibration: the largest value seen becomes 127, the student stays as it is, and little accuracy is lost."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+pytest.importorskip("torch", reason="compression needs torch")
+
+import torch
+
+from compress.qat import Int8Student
+from compress.quantize import Int8, calibrate
+from train.student import Student, StudentConfig
+
+SHAPE = StudentConfig(channels=6, projection=20, hidden=24)
+
+
+class Bench:
+    """Remembers what it was asked to train."""
+
+    def __init__(self, frames):
+        self.calibration = frames
+        self.calls = []
+
+    def tune(self, model, epochs, learning_rate, title, after_step=None, best_from=0.0):
+        self.calls.append(SimpleNamespace(model=model, epochs=epochs, learning_rate=learning_rate, title=title))
+
+
+@pytest.fixture
+def frames():
+    return torch.rand(5, 15, 200, generator=torch.Generator().manual_seed(2)) * 25
+
+
+@pytest.fixture
+def student():
+    torch.manual_seed(1)
+    return Student(SHAPE, labels=5)
+
+
+def test_the_largest_values_seen_become_127(student, frames):
+    int8 = calibrate(student, frames)
+    assert float(int8.input_gain) * float(frames.abs().max()) == pytest.approx(127)
+    x = (frames - student.mean) / student.std
+    for dense, gain in zip(student.dense, int8.output_gains, strict=True):
+        x = dense(x).detach()
+        assert float(gain) * float(x.max()) == pytest.approx(127, rel=1e-5)
+
+
+def test_silent_frames_and_dead_units_do_not_break_calibration(student):
+    with torch.no_grad():
+        student.dense[0].affine.bias.fill_(-100)  # no unit ever opens
+    int8 = calibrate(student, torch.zeros(2, 4, 200))
+    assert bool(torch.isfinite(int8(torch.zeros(1, 4, 200))).all())
+
+
+def test_int8_scores_stay_close_to_the_float_student_s(student, frames):
+    with torch.no_grad():
+        exact, rounded = student(frames), calibrate(student, frames)(frames)
+    error = float((exact - rounded).square().mean().sqrt())
+    assert 0 < error < 0.05 * float(exact.std(dim=(0, 1)).mean() + exact.abs().mean())
+
+
+def test_without_epochs_nothing_is_trained_and_the_student_stays_as_it_is(student, frames):
+    before = {name: value.clone() for name, value in student.state_dict().items()}
+    bench = Bench(frames)
+    int8 = Int8().apply(student, bench)
+    assert isinstance(int8, Int8Student)
+    assert not bench.calls
+    assert all(torch.equal(value, before[name]) for name, value in student.state_dict().items())
+
+
+def test_with_epochs_the_int8_student_itself_is_trained(student, frames):
+    bench = Bench(frames)
+    int8 = Int8(epochs=4, learning_rate=2e-4).apply(student, bench)
+    (call,) = bench.calls
+    assert call.model is int8
+    assert (call.epochs, call.learning_rate, call.title) == (4, 2e-4, "int8")

@@ -1,0 +1,116 @@
+"""What the losses ask for: the word late in a clip, silence before it, none in negatives, the teacher's doubts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+pytest.importorskip("torch", reason="training needs torch")
+
+import torch
+
+from train.distill import FrameLoss, clip_loss
+
+CLIP_STEPS, STEPS, LABELS = 12, 20, 5
+UNKNOWN, SILENCE = 3, 4
+LOSS = FrameLoss(CLIP_STEPS, negatives=(UNKNOWN, SILENCE))
+LATE = range(STEPS - LOSS.late, STEPS)
+EARLY = range(STEPS - CLIP_STEPS, STEPS - CLIP_STEPS + LOSS.early)
+
+
+def spoken(logits):
+    """A model that says these logits whatever it hears."""
+    return lambda frames: logits
+
+
+def batch(labels=(0, 1), whole=(False, False), taught=None):
+    told = (torch.zeros(len(labels), STEPS, 1), torch.tensor(labels), torch.tensor(whole))
+    return told if taught is None else (*told, taught)
+
+
+def random_logits(clips=2):
+    return torch.randn(clips, STEPS, LABELS, generator=torch.Generator().manual_seed(1), requires_grad=True)
+
+
+def steps_with_gradient(loss, told):
+    logits = random_logits(len(told[1]))
+    loss(spoken(logits), told).backward()
+    return [torch.nonzero(clip.abs().sum(dim=1)).flatten().tolist() for clip in logits.grad]
+
+
+def certain(label, strength=8.0):
+    logits = torch.zeros(1, STEPS, LABELS)
+    logits[:, :, label] = strength
+    return logits
+
+
+def test_a_word_is_asked_for_late_in_its_clip_and_silence_at_its_start():
+    assert steps_with_gradient(replace(LOSS, silence_weight=0.0), batch()) == [list(LATE), list(LATE)]
+    assert steps_with_gradient(LOSS, batch()) == [[*EARLY, *LATE], [*EARLY, *LATE]]
+
+
+def test_a_recording_without_words_is_judged_on_every_step():
+    word, negative = steps_with_gradient(LOSS, batch(labels=(0, UNKNOWN), whole=(False, True)))
+    assert word == [*EARLY, *LATE]
+    assert negative == list(range(STEPS))
+
+
+def test_a_cold_clip_starts_with_its_silence():
+    logits = random_logits()[:, -CLIP_STEPS:].detach().requires_grad_()
+    LOSS(spoken(logits), batch()).backward()
+    touched = torch.nonzero(logits.grad[0].abs().sum(dim=1)).flatten().tolist()
+    assert touched == [0, 1, *range(CLIP_STEPS - LOSS.late, CLIP_STEPS)]
+
+
+def test_any_negative_label_satisfies_a_recording_without_words():
+    def cost(label):
+        told = batch(labels=(UNKNOWN,), whole=(True,))
+        return float(replace(LOSS, smoothing=0.0)(spoken(certain(label)), told))
+
+    unknown, silence, word = cost(UNKNOWN), cost(SILENCE), cost(0)
+    assert unknown < silence < word  # the label's own share makes the small difference
+    assert word > silence + 4
+
+
+def test_the_right_word_costs_least():
+    costs = [float(LOSS(spoken(certain(label)), batch(labels=(1,), whole=(False,)))) for label in range(LABELS)]
+    assert min(costs) == costs[1]
+
+
+def test_without_a_soft_share_the_teacher_is_ignored():
+    logits = random_logits().detach()
+    one, other = (torch.randn(2, LABELS, generator=torch.Generator().manual_seed(seed)) for seed in (2, 3))
+    values = [float(LOSS(spoken(logits), batch(taught=taught))) for taught in (None, one, other)]
+    assert values[0] == values[1] == values[2]
+
+
+def test_with_only_a_soft_share_the_labels_of_words_are_ignored():
+    soft = replace(LOSS, soft=1.0)
+    logits, taught = random_logits().detach(), torch.randn(2, LABELS)
+    assert float(soft(spoken(logits), batch((0, 1), taught=taught))) == float(
+        soft(spoken(logits), batch((2, 0), taught=taught))
+    )
+
+
+def test_the_soft_share_is_least_where_student_and_teacher_agree():
+    soft = replace(LOSS, soft=1.0, silence_weight=0.0)
+    taught = torch.randn(2, LABELS, generator=torch.Generator().manual_seed(4)).log_softmax(dim=1)
+    agreeing = taught[:, None].expand(2, STEPS, LABELS).clone().requires_grad_()
+    at_best = soft(spoken(agreeing), batch(taught=taught))
+    at_best.backward()
+    assert float(agreeing.grad.abs().max()) < 1e-6
+    assert at_best < soft(spoken(random_logits()), batch(taught=taught))
+
+
+def test_the_teacher_is_not_asked_about_recordings_without_words():
+    soft = replace(LOSS, soft=0.7)
+    logits = random_logits(1).detach()
+    told = batch(labels=(SILENCE,), whole=(True,))
+    assert float(soft(spoken(logits), (*told, torch.randn(1, LABELS)))) == float(LOSS(spoken(logits), told))
+
+
+def test_the_teacher_s_loss_is_one_label_a_clip():
+    logits = torch.randn(3, LABELS, requires_grad=True)
+    value = clip_loss(spoken(logits), batch((0, 1, 2), (False,) * 3))
+    assert value == torch.nn.functional.cross_entropy(logits, torch.tensor([0, 1, 2]), label_smoothing=0.1)
