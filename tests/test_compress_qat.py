@@ -109,7 +109,7 @@ def test_a_student_gives_the_device_s_bits_after_it_was_trained_on():
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
     assert losses[-1] < 0.8 * losses[0], "it should learn"
     assert_same_bits(ours, random_frames(config, 200, seed=9)[0])
 
@@ -144,8 +144,9 @@ def test_gradients_agree_with_the_float_student_s(shape):
     for gru, inputs, states in zip(float_student.grus, ours.gru_inputs, ours.gru_states, strict=True):
         rows = (inputs.weight, states.weight, inputs.bias, states.bias)
         pairs += [(a.grad, b.grad) for a, b in zip(gru.all_weights[0], rows, strict=True)]
-    assert all(cosine(*pair) > 0.96 for pair in pairs)
-    assert cosine(*(torch.cat([gradient.flatten() for gradient in side]) for side in zip(*pairs, strict=True))) > 0.98
+    agreements = [cosine(*pair) for pair in pairs]
+    assert min(agreements) > 0.96
+    assert sum(agreements) / len(agreements) > 0.98
 
 
 def test_the_recurrence_s_written_out_gradient_is_autograd_s_own():
@@ -169,7 +170,7 @@ def test_the_recurrence_s_written_out_gradient_is_autograd_s_own():
     (exact * wanted).sum().backward()
     _, states = ours.trace(frames)
     (states[:, :, columns:] * wanted).sum().backward()
-    assert float((states[:, :, columns:] - exact).abs().max()) < 0.03
+    assert float((states[:, :, columns:] - exact).detach().abs().max()) < 0.03
     for theirs, mine in ((gru.weight_hh_l0, ours.gru_states[0].weight), (gru.bias_hh_l0, ours.gru_states[0].bias)):
         assert cosine(theirs.grad, mine.grad) > 0.99
         assert float(mine.grad.norm() / theirs.grad.norm()) == pytest.approx(1, abs=0.05)
@@ -205,7 +206,8 @@ def test_the_mean_of_the_features_is_folded_into_the_first_layer():
 def test_the_state_has_the_quantizer_s_error_then_each_layer_s_h():
     config = SHAPES["two GRU layers"]
     ours = int8(config)
-    scores, states = ours.trace(random_frames(config, 5, clips=2))
+    with torch.no_grad():
+        scores, states = ours.trace(random_frames(config, 5, clips=2))
     assert scores.shape == (2, 5, LABELS)
     assert states.shape == (2, 5, 200 + 17 + 17)
     assert states.shape[2] == ours.model().state_size
