@@ -38,6 +38,10 @@ def add_verb(verbs: Any) -> None:
 def build(args: argparse.Namespace) -> int:
     """Run the pipeline; 1 when a promise of the budget was missed."""
     recipe = find(args.scenario)
+    if args.data is not None:
+        if not args.data.is_dir():
+            raise InputError(f"there is no data folder {args.data}. Correct --data, or leave it out to download.")
+        os.environ["TINYRNN_DATA"] = str(args.data.resolve())
     import torch
     from rich.console import Console
 
@@ -45,19 +49,17 @@ def build(args: argparse.Namespace) -> int:
     from scenarios.variants import with_options
 
     torch.set_num_threads(1)  # on few cores one thread is the fastest, and always gives the same bits
-    if args.data is not None:
-        os.environ["TINYRNN_DATA"] = str(args.data.resolve())
     scenario = with_options(recipe, args.seed, args.words)
-    console = Console()
+    progress = Console(stderr=True)
     try:
-        result = pipeline.run(pipeline.quick(scenario) if args.quick else scenario, args.runs, Console(stderr=True))
+        result = pipeline.run(pipeline.quick(scenario) if args.quick else scenario, args.runs, progress)
     except KeyboardInterrupt:
-        console.print(f"\nstopped; what was trained is kept. Go on with: tinyrnn build {args.scenario}", style="yellow")
+        progress.print("\nstopped; what was trained is kept: the same command goes on from there", style="yellow")
         raise
-    console.print(f"bundle  {result.bundle}", highlight=False, soft_wrap=True)
-    console.print(f"report  {result.report}", highlight=False, soft_wrap=True)
+    print(f"bundle  {result.bundle}")
+    print(f"report  {result.report}")
     for promise in result.missed:
-        console.print(f"missed: {promise}", style="red", highlight=False)
+        print(f"missed: {promise}")
     return 1 if result.missed else 0
 
 

@@ -13,7 +13,7 @@ from torch import nn
 
 from compress.qat import Int8Student
 from compress.report import Stage, Weights, describe
-from device_runtime import bench
+from device_runtime import bench, weights
 from device_runtime.arithmetic import Float32
 from device_runtime.decoders import Smooth
 from device_runtime.evaluate import Evaluation, FalseAccepts, evaluate, false_accepts, is_word, with_prerolls
@@ -26,6 +26,8 @@ from train import metrics
 from train.batches import FeatureSet
 from train.features import feature_vectors, one_second
 from train.teacher import ensemble
+
+MOST_TRADE_OFF_CLIPS = 800
 
 
 @dataclass(frozen=True)
@@ -58,15 +60,15 @@ def test_words(trainings: Trainings) -> list[Recording]:
 
 def stages(trainings: Trainings, models: dict[str, nn.Module]) -> list[StageResult]:
     """The teacher and every model that was made from it, on the very audio that `tinyrnn evaluate` streams."""
-    cold, warm = _test_features(trainings)
+    cold, warm = test_features(trainings)
     rows = [_teacher_row(trainings, cold, warm)]
     for name, model in models.items():
-        right = [_streamed(trainings, model, features) for features in (cold, warm)]
+        right = [streamed(trainings, model, features) for features in (cold, warm)]
         rows.append(_row(trainings, name, weights_of(model), right, len(warm), "torch, clip by clip"))
     return rows
 
 
-def _test_features(trainings: Trainings) -> tuple[FeatureSet, FeatureSet]:
+def test_features(trainings: Trainings) -> tuple[FeatureSet, FeatureSet]:
     """Test clips from a cold start, and after the pre-roll of the evaluation."""
     where = {label: i for i, label in enumerate(trainings.labels)}
     labelled = [(r, r.label) for r in test_words(trainings)]
@@ -88,13 +90,14 @@ def _teacher_row(trainings: Trainings, cold: FeatureSet, warm: FeatureSet) -> St
         words = torch.tensor(trainings.words)
         return int((words[logits[:, words].argmax(dim=1)] == torch.from_numpy(features.labels)).sum())
 
-    weights = describe(
-        {f"{i}.{k}": v.numpy() for i, t in enumerate(trainings.teachers) for k, v in t.state_dict().items()}
+    size = describe(
+        {f"{i}.{k}": p.detach().numpy() for i, t in enumerate(trainings.teachers) for k, p in t.named_parameters()}
     )
-    return _row(trainings, "teacher", weights, [right(cold), right(warm)], len(warm), "torch, whole clips")
+    return _row(trainings, "teacher", size, [right(cold), right(warm)], len(warm), "torch, whole clips")
 
 
-def _streamed(trainings: Trainings, model: nn.Module, features: FeatureSet) -> int:
+def streamed(trainings: Trainings, model: nn.Module, features: FeatureSet) -> int:
+    """How many clips a student decides rightly, by the highest smoothed score within the clip."""
     window = round(trainings.scenario.decoder.window_ms / (10 * trainings.view.stride))
     logits = metrics.in_batches(model, features, trainings.view)
     scores = metrics.clip_scores(logits, window, trainings.hard_loss.clip_steps)
@@ -105,19 +108,13 @@ def weights_of(model: nn.Module) -> Weights:
     """Parameters, non-zeros and bytes: int8 weights with float32 scales and biases once it is quantized."""
     if not isinstance(model, Int8Student):
         return describe({name: p.detach().numpy() for name, p in model.named_parameters()})
-    arrays: dict[str, np.ndarray] = {}
-    int8 = model.model()
-    for i, layer in enumerate((*int8.layers, int8.head)):
-        for part, affine in vars(layer).items() if not hasattr(layer, "weight") else (("", layer),):
-            if hasattr(affine, "weight"):
-                arrays |= {f"{i}.{part}.{n}": getattr(affine, n) for n in ("weight", "scale", "bias")}
-    return describe(arrays)
+    return describe(weights.arrays(model.model()))
 
 
-def _row(trainings: Trainings, name: str, weights: Weights, right: Sequence[int], clips: int, how: str) -> StageResult:
+def _row(trainings: Trainings, name: str, size: Weights, right: Sequence[int], clips: int, how: str) -> StageResult:
     stage = Stage.of(
         name,
-        weights,
+        size,
         accuracy=right[1] / clips,
         interval_95=wilson(right[1], clips),
         split="test",
@@ -139,7 +136,7 @@ def bundle(path: Path, trainings: Trainings) -> Measured:
     negatives = negative_speech(trainings)
     accepts = {name: false_accepts(session, paths) for name, paths in negatives.items()}
     quiet = [path for paths in negatives.values() for path in paths]
-    points, hours = trade_off(session, [r.path for r in test_words(trainings)], quiet)
+    points, hours = trade_off(session, test_words(trainings), quiet)
     costs = [bench.measure(path, engine) for engine in ("reference", "onnx", "litert")]
     return Measured(evaluation, accepts, points, hours, costs)
 
@@ -152,7 +149,7 @@ def negative_speech(trainings: Trainings) -> dict[str, list[Path]]:
 
 
 def trade_off(
-    session: Session, words: list[Path], negatives: list[Path]
+    session: Session, words: Sequence[Recording], negatives: Sequence[Path]
 ) -> tuple[list[tuple[float, float, float]], float]:
     """Misses and false accepts as all thresholds move together: (offset, missed, false accepts per hour), and hours.
 
@@ -160,8 +157,8 @@ def trade_off(
     """
     if not negatives:
         return [], 0.0
-    labels = {path: path.parent.name for path in words}
-    clips = [(labels[path], list(_scores(session, read_audio(path)))) for path in words[:: max(1, len(words) // 800)]]
+    some = words[:: max(1, len(words) // MOST_TRADE_OFF_CLIPS)]
+    clips = [(recording.label, list(_scores(session, read_audio(recording.path)))) for recording in some]
     stream = np.concatenate([read_audio(path) for path in negatives])
     noise = list(_scores(session, stream))
     hours = len(stream) / 16_000 / 3600

@@ -40,7 +40,10 @@ def model_card(trainings: Trainings, stages: list[StageResult]) -> dict[str, Any
 
 
 def commit() -> str:
-    """The checkout's commit, with a + when files differ from it; "unknown" outside a checkout."""
+    """The checkout's commit, with a + when files differ from it; "unknown" outside a checkout or without git."""
     here = Path(__file__).parent
-    told = subprocess.run(["git", "describe", "--always", "--dirty=+"], cwd=here, capture_output=True, text=True)
+    try:
+        told = subprocess.run(["git", "describe", "--always", "--dirty=+"], cwd=here, capture_output=True, text=True)
+    except OSError:  # no git on this machine
+        return "unknown"
     return told.stdout.strip() or "unknown"

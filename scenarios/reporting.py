@@ -6,6 +6,7 @@ import datetime
 import os
 import platform
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,15 +15,17 @@ import soundfile
 
 from device_runtime import bundle as bundles
 from device_runtime.arithmetic import Dense, Float32
-from device_runtime.evaluate import is_word
-from device_runtime.intervals import wilson
+from device_runtime.evaluate import FalseAccepts, is_word
+from device_runtime.intervals import poisson, wilson
 from device_runtime.recordings import Recording, read_audio
 from device_runtime.session import Session
 from export.parity import Parity
 from scenarios import report
 from scenarios.measure import Measured, StageResult, test_words
 from scenarios.model_card import commit
+from scenarios.scenario import Scenario
 from scenarios.training import Trainings
+from train.data.dataset import SPLITS, Recordings
 
 SAMPLE_RATE_HZ = 16_000
 MOST_EXAMPLES = 6
@@ -41,27 +44,15 @@ def make_report(
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         commit=commit(),
         seed=scenario.seed,
-        command=f"tinyrnn build {scenario.name}",
+        command=_command(scenario),
         machine=f"{platform.machine()}, {os.cpu_count()} cores, one thread, {platform.system()}",
         warnings=scenario.notes,
         notes=(f"{proof.frames} test frames gave the same bits on {', '.join(proof.engines)} and in training.",),
         stages=tuple(row.stage for row in stages),
         budget=tuple(promises),
         evaluation=_conditions(facts),
-        unknown_words=tuple(
-            report.UnknownWords(
-                name,
-                f.clips,
-                len({path for path, _ in f.fired}),
-                _triggered(f),
-                wilson(len({path for path, _ in f.fired}), f.clips),
-            )
-            for name, f in measured.false_accepts.items()
-        ),
-        false_accepts=tuple(
-            report.FalseAccepts(name, f.hours, len(f.fired), len(f.fired) / f.hours, tuple(f.as_dict()["interval_95"]))
-            for name, f in measured.false_accepts.items()
-        ),
+        unknown_words=tuple(_unknown_words(name, heard) for name, heard in measured.false_accepts.items()),
+        false_accepts=tuple(_false_accepts(name, heard) for name, heard in measured.false_accepts.items()),
         trade_off=_trade_off(measured),
         per_word=_per_word(facts),
         confusion=_confusion(trainings, measured),
@@ -75,9 +66,26 @@ def make_report(
         data=_data(trainings),
     )
     page, _ = report.write(content, folder)
-    return page, tuple(
-        f"{p.what}: promised {p.promised:g}, measured {p.measured:g} {p.unit}" for p in promises if not p.kept
+    return page, tuple(_in_words(promise) for promise in promises if not promise.kept)
+
+
+def _in_words(promise: report.Promise) -> str:
+    """One line; fractions as per cent.
+
+    >>> _in_words(report.Promise("accuracy, warm", 0.955, 0.94123, "%", kept=False, at_most=False))
+    'accuracy, warm: at least 95.5 % was promised, 94.12 % measured'
+    """
+    times = 100 if promise.unit == "%" else 1
+    promised, measured = (
+        f"{round(times * value, 2):g} {promise.unit}" for value in (promise.promised, promise.measured)
     )
+    return f"{promise.what}: at {'most' if promise.at_most else 'least'} {promised} was promised, {measured} measured"
+
+
+def _command(scenario: Scenario) -> str:
+    """What to type to build it again."""
+    name = scenario.name.removesuffix("_quick")
+    return f"tinyrnn build {name} --seed {scenario.seed}{' --quick' * (name != scenario.name)}"
 
 
 def _budget(trainings: Trainings, bundle: Path, stages: list[StageResult], measured: Measured) -> list[report.Promise]:
@@ -121,8 +129,14 @@ def _conditions(facts: dict) -> tuple[report.Evaluation, ...]:
     )
 
 
-def _triggered(accepts: object) -> float:
-    return accepts.as_dict()["clips_triggered_rate"] or 0.0  # type: ignore[attr-defined]
+def _unknown_words(name: str, heard: FalseAccepts) -> report.UnknownWords:
+    triggered = len({path for path, _ in heard.fired})
+    return report.UnknownWords(name, heard.clips, triggered, triggered / heard.clips, wilson(triggered, heard.clips))
+
+
+def _false_accepts(name: str, heard: FalseAccepts) -> report.FalseAccepts:
+    events = len(heard.fired)
+    return report.FalseAccepts(name, heard.hours, events, events / heard.hours, poisson(events, heard.hours))
 
 
 def _trade_off(measured: Measured) -> report.TradeOff | None:
@@ -170,9 +184,8 @@ def _example(trainings: Trainings, bundle: Path, folder: Path) -> report.Example
     session = Session.open(bundle)
     steps = list(session.listen(samples))
     low, high = report.envelope(samples)
-    shown = [
-        i for i, label in enumerate(session.labels) if label in {span.label for span in said} or not is_word(label)
-    ]
+    spoken = {span.label for span in said}
+    shown = [i for i, label in enumerate(session.labels) if label in spoken or not is_word(label)]
     return report.Example(
         title="Test clips with pauses between them",
         duration_s=len(samples) / SAMPLE_RATE_HZ,
@@ -182,7 +195,7 @@ def _example(trainings: Trainings, bundle: Path, folder: Path) -> report.Example
         scores={session.labels[i]: tuple(round(float(step.scores[i]), 3) for step in steps) for i in shown},
         events=tuple(report.Heard(e.label, e.time_s, e.score) for step in steps for e in step.events),
         said=tuple(said),
-        thresholds={word: at for word, at in session.thresholds.items() if word in {span.label for span in said}},
+        thresholds={word: at for word, at in session.thresholds.items() if word in spoken},
     )
 
 
@@ -206,15 +219,22 @@ def _sizes(bundle: Path) -> report.Sizes:
 
 def _data(trainings: Trainings) -> tuple[report.DataSet, ...]:
     mix = trainings.scenario.mix
-    used = {id(mix.words): "words", id(mix.spoken): "synthetic words", **{id(s): "noise" for s in mix.noises}}
-    return tuple(
-        report.DataSet(
-            name=source.name,
-            licence=source.licence,
-            splits={split: len(source.recordings(split)) for split in ("train", "validation", "test")},
-            synthetic="synthetic" in source.licence,
-            used_for=used.get(id(source), "speech without the words"),
-            source=source.source,
-        )
-        for source in mix.sources
+    used = {mix.words: "words", **dict.fromkeys(mix.noises, "noise")}
+    if mix.spoken:
+        used[mix.spoken] = "synthetic words"
+    heard = [_data_set(source, used.get(source, "speech without the words"), SPLITS) for source in mix.sources]
+    return (
+        *heard,
+        *(_data_set(source, "speech without the words, for the test alone", ("test",)) for source in mix.tests),
+    )
+
+
+def _data_set(source: Recordings, used_for: str, splits: Sequence[str]) -> report.DataSet:
+    return report.DataSet(
+        name=source.name,
+        licence=source.licence,
+        splits={split: len(source.recordings(split)) for split in splits},
+        synthetic="synthetic" in source.licence,
+        used_for=used_for,
+        source=source.source,
     )

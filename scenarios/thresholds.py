@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 
@@ -13,7 +15,7 @@ LOWEST, HIGHEST = 0.2, 0.97
 
 
 def choose_thresholds(student: Int8Student, trainings: Trainings) -> dict[str, float]:
-    """For each word the highest threshold that misses at most `most_missed` of its validation clips.
+    """For each word the highest threshold (of three digits) that misses at most `most_missed` of its validation clips.
 
     Warm clips are what a device hears; the student's scores are the bundle's, bit for bit.
     """
@@ -26,6 +28,6 @@ def choose_thresholds(student: Int8Student, trainings: Trainings) -> dict[str, f
     thresholds = {}
     for word in trainings.words:
         own = peaks[(warm.labels == word) & ~warm.whole, word]
-        at = float(np.quantile(own, decoder.most_missed)) if len(own) else 0.5
-        thresholds[trainings.labels[word]] = round(float(np.clip(at, LOWEST, HIGHEST)), 3)
+        at = float(np.quantile(own, decoder.most_missed, method="lower")) if len(own) else 0.5
+        thresholds[trainings.labels[word]] = math.floor(1000 * min(max(at, LOWEST), HIGHEST)) / 1000  # never one higher
     return thresholds

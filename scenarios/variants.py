@@ -6,6 +6,8 @@ from dataclasses import replace
 
 from device_runtime.errors import InputError
 from scenarios.scenario import Scenario
+from train.data.dataset import Recordings
+from train.data.spoken_streams import SpokenStreams
 from train.data.spoken_words import SpokenWords
 
 
@@ -19,4 +21,13 @@ def with_options(scenario: Scenario, seed: int | None, words: str | None) -> Sce
     if not isinstance(spoken, SpokenWords):
         raise InputError(f"--words is for scenarios with spoken voices (demo); {scenario.name} has its own recordings.")
     chosen = tuple(word.strip() for word in words.split(",") if word.strip())
-    return replace(scenario, mix=replace(scenario.mix, words=replace(spoken, words=chosen)))
+    for word in chosen:
+        if not word[0].isalnum() or "/" in word:
+            raise InputError(f"--words got {word!r}: a word begins with a letter or a digit and holds no /.")
+    negatives = tuple(_without(source, chosen) for source in scenario.mix.negatives)
+    return replace(scenario, mix=replace(scenario.mix, words=replace(spoken, words=chosen), negatives=negatives))
+
+
+def _without(source: Recordings, words: tuple[str, ...]) -> Recordings:
+    """Synthetic negative speech must not say the new words."""
+    return replace(source, without=words) if isinstance(source, SpokenStreams) else source

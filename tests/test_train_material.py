@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,39 +10,12 @@ import pytest
 pytest.importorskip("torch", reason="training needs torch")
 
 from device_runtime.errors import InputError
-from device_runtime.recordings import Recording
-from sounds import babble, wav_bytes
+from tones import Folder
 from train.augment import CLEAN
 from train.data.background import BackgroundNoise
 from train.data.dataset import SILENCE, SPLITS, UNKNOWN
 from train.data.some import Some
 from train.material import COLD, HEARINGS, WARM, Material, Mix
-
-
-@dataclass(frozen=True)
-class Folder:
-    """A data set of tones: `each` recordings of each label in each split."""
-
-    root: Path
-    labels: tuple[str, ...]
-    each: int = 3
-    seconds: float = 1.0
-    name: str = "tones"
-    source: str = "this test"
-    licence: str = "CC0"
-
-    def recordings(self, split):
-        return [self.recording(split, label, i) for label in self.labels for i in range(self.each)]
-
-    def recording(self, split, label, i):
-        path = self.root / self.name / split / label / f"{i}.wav"
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(wav_bytes(babble(self.seconds, seed=len(str(path)) + i)))
-        return Recording(path, label, f"{split} {i}", split)
-
-    def noise(self, split):
-        return [self.recording(split, SILENCE, 0)]
 
 
 @pytest.fixture

@@ -1,0 +1,259 @@
+"""A tiny scenario from recordings to a proved bundle: the same bytes for the same seed, and no bundle on trust."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="building needs torch")
+pytest.importorskip("onnxruntime", reason="a bundle is proved on ONNX Runtime")
+pytest.importorskip("ai_edge_litert", reason="a bundle is proved on LiteRT")
+
+import torch
+
+import tiny_scenario
+from compress.qat import BIAS_PER_UNIT
+from compress.quantize import Int8
+from device_runtime import bundle as bundles
+from device_runtime import engines, golden
+from device_runtime.errors import InputError, PromiseError
+from device_runtime.recordings import read_audio
+from device_runtime.session import Session
+from export.litert import Litert
+from export.onnx import Onnx
+from scenarios import pipeline, training
+from scenarios.measure import weights_of
+from scenarios.model_card import commit
+from scenarios.scenario import Budget
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory):
+    """The tiny scenario's data and cache, for all builds of this file."""
+    root = tmp_path_factory.mktemp("house")
+    with pytest.MonkeyPatch.context() as patch:
+        tiny_scenario.use(patch, root)
+        yield root
+
+
+@pytest.fixture(scope="module")
+def scenario(house):
+    return tiny_scenario.SCENARIO
+
+
+@pytest.fixture(scope="module")
+def built(house, scenario):
+    """Built once with nothing left out: 12,000 frames of parity, every engine timed."""
+    impossible = replace(scenario, budget=Budget(size_kb=20, accuracy=1.01, int8_loss=1.0, missed_rate=-0.01))
+    return pipeline.run(impossible, house / "runs")
+
+
+@pytest.fixture
+def build(house, tmp_path, monkeypatch):
+    """Another build, with quick proofs and timings."""
+    tiny_scenario.quicken(monkeypatch)
+    return lambda scenario, runs=tmp_path: pipeline.run(scenario, runs)
+
+
+def hashes(result):
+    return bundles.read(result.bundle).manifest.files
+
+
+def test_the_bundle_opens_on_every_engine_and_gives_its_golden_bits(built):
+    opened = bundles.read(built.bundle)
+    assert opened.manifest.labels == ("low", "high", "_unknown_", "_silence_")
+    assert set(opened.manifest.decoder["thresholds"]) == {"low", "high"}
+    assert engines.available(opened) == ["reference", "onnx", "litert"]
+    for name in engines.available(opened):
+        assert golden.replay(engines.load(name, opened), golden.read(opened)) == 0
+    session = Session.open(built.bundle)
+    assert len(list(session.listen(read_audio(built.report.parent / "example.wav")))) > 50
+
+
+def test_nothing_is_left_beside_the_run_s_results(built):
+    names = {path.name for path in built.report.parent.iterdir()}
+    assert names == {"checkpoints", "tiny.bundle", "report.html", "report.json", "example.wav"}
+    checkpoints = {path.name for path in (built.report.parent / "checkpoints").iterdir()}
+    assert checkpoints == {"teacher-0.ckpt", "student-0.ckpt", "pruned.ckpt", "int8.ckpt"}
+
+
+def test_the_card_says_where_the_bundle_comes_from(built):
+    card = bundles.read(built.bundle).manifest.card
+    assert [row["name"] for row in card["data"]] == ["tones", "talk"]
+    assert [row["name"] for row in card["stages"]] == ["teacher", "student", "pruned", "int8"]
+    assert card["seeds"] == [0]
+    assert card["commit"]
+    student, pruned = card["stages"][1:3]
+    assert pruned["nonzeros"] < student["nonzeros"] == student["parameters"]
+
+
+def test_the_report_holds_the_measured_numbers(built):
+    report = json.loads((built.report.parent / "report.json").read_text())
+    assert [stage["name"] for stage in report["stages"]] == ["teacher", "student", "pruned", "int8"]
+    frames, proof = report["notes"][0].split(maxsplit=1)
+    assert int(frames) >= 12_000
+    assert proof == "test frames gave the same bits on reference, onnx, litert and in training."
+    assert report["command"] == "tinyrnn build tiny --seed 0"
+    assert {row["name"]: row["splits"] for row in report["data"]} == {
+        "tones": {"train": 12, "validation": 12, "test": 12},
+        "talk": {"train": 2, "validation": 2, "test": 2},
+        "others": {"test": 3},
+    }
+    assert [row["engine"] for row in report["engines"]] == ["reference", "onnx", "litert"]
+    assert {row["name"]: row["clips"] for row in report["unknown_words"]} == {"others": 3, "talk": 2}
+    assert report["evaluation"][0]["clips"] == 12
+    assert "Two [tones]" in built.report.read_text()
+
+
+def test_a_missed_budget_is_told_in_words_and_numbers(built):
+    accuracy, missed = built.missed
+    assert accuracy.startswith("accuracy, warm: at least 101 % was promised, ")
+    assert missed.startswith("words missed: at most -1 % was promised, ")
+    assert built.bundle.exists(), "the bundle is there to be looked at"
+
+
+def test_an_interrupted_build_ends_with_the_bytes_of_an_uninterrupted_one(
+    built, build, scenario, monkeypatch, tmp_path
+):
+    """Stopped in the second epoch of each training, on a fresh cache."""
+    monkeypatch.setenv("TINYRNN_CACHE", str(tmp_path / "cache"))
+    fit = training.fit
+    for title in ("teacher-0", "student-0", "pruned", "int8"):
+        monkeypatch.setattr("scenarios.training.fit", stopping(fit, title))
+        with pytest.raises(KeyboardInterrupt):
+            build(scenario)
+        assert (tmp_path / "tiny" / "checkpoints" / f"{title}.ckpt").exists()
+        assert not (tmp_path / "tiny" / "tiny.bundle").exists()
+    monkeypatch.setattr("scenarios.training.fit", fit)
+    result = build(scenario)
+    assert result.missed == ()
+    assert hashes(result) == hashes(built)
+    assert result.bundle.joinpath("model.npz").read_bytes() == built.bundle.joinpath("model.npz").read_bytes()
+
+
+def stopping(fit, title):
+    """A `fit` that is interrupted at the last step of one training."""
+
+    def interrupted(model, epochs, loss, validate, schedule, checkpoint, seed, after_step, name, *more):
+        steps = 0
+
+        def stop(model, batch):
+            nonlocal steps
+            steps += 1
+            if name == title and steps == schedule.epochs * epochs.steps:
+                raise KeyboardInterrupt
+            return loss(model, batch)
+
+        return fit(model, epochs, stop, validate, schedule, checkpoint, seed, after_step, name, *more)
+
+    return interrupted
+
+
+def test_another_seed_gives_another_model(built, build, scenario):
+    other = build(replace(scenario, seed=1))
+    assert hashes(other)["model.npz"] != hashes(built)["model.npz"]
+    assert bundles.read(other.bundle).manifest.card["seeds"] == [1]
+
+
+@dataclasses.dataclass(frozen=True)
+class Wrong:
+    """A backend that writes a model with one bias off by one step of its grid."""
+
+    right: object
+
+    @property
+    def filename(self):
+        return self.right.filename
+
+    def write(self, model, path):
+        off = np.zeros_like(model.head.bias)
+        off[0] = 1 / BIAS_PER_UNIT
+        self.right.write(replace(model, head=replace(model.head, bias=model.head.bias + off)), path)
+
+
+BACKENDS = (Onnx(), Litert())
+
+
+@pytest.mark.parametrize("right", BACKENDS, ids=lambda backend: backend.filename)
+def test_a_backend_with_one_wrong_bit_fails_the_build_and_leaves_the_bundle_before(
+    built, build, house, scenario, right
+):
+    before = hashes(built)
+    wrong = replace(scenario, export=(Wrong(right), next(b for b in BACKENDS if b is not right)))
+    with pytest.raises(PromiseError, match=rf"{engine_of(right)} differs from the student by \d+ bits, first in frame"):
+        build(wrong, house / "runs")
+    assert hashes(built) == before
+
+
+def engine_of(backend):
+    return next(name for name, choice in engines.ENGINES.items() if choice.file == backend.filename)
+
+
+def test_a_bundle_that_cannot_be_proved_on_every_engine_is_none(build, scenario, built, house):
+    with pytest.raises(PromiseError, match=r"cannot be proved for litert: install them, then build again"):
+        build(replace(scenario, export=(Onnx(),)), house / "runs")
+
+
+def test_a_scenario_that_does_not_end_in_int8_is_told_so(build, scenario, built, house):
+    with pytest.raises(InputError, match=r"tiny ends with pruned, but a bundle holds int8\. Put Int8 last\."):
+        build(replace(scenario, compress=scenario.compress[:1]), house / "runs")
+
+
+def test_missing_test_data_shows_before_anything_is_trained(build, scenario, tmp_path):
+    class Missing:
+        name = "missing"
+
+        def recordings(self, split):
+            raise InputError("missing is not on this machine.")
+
+    with pytest.raises(InputError, match="missing is not on this machine"):
+        build(replace(scenario, mix=replace(scenario.mix, tests=(Missing(),))))
+    assert not (tmp_path / "tiny").exists()
+
+
+def test_a_quick_build_is_the_same_pipeline_with_few_epochs(scenario):
+    quick = pipeline.quick(scenario)
+    assert quick.name == "tiny_quick"
+    assert [method.epochs for method in quick.compress] == [1, 1]
+    assert quick.teacher_schedule.epochs == 1
+    assert quick.mix == scenario.mix
+    assert "A quick build" in quick.notes[-1]
+
+
+def test_a_method_without_epochs_cannot_be_shortened(scenario):
+    with pytest.raises(
+        PromiseError, match=r"has no number of epochs to shorten\. Build the scenario without --quick\."
+    ):
+        pipeline.quick(replace(scenario, compress=(object(), Int8())))
+
+
+def test_int8_weights_are_counted_as_they_are_stored(built):
+    opened = bundles.read(built.bundle)
+    stage = opened.manifest.card["stages"][-1]
+    matrices = sum(a.weight.size + 8 * len(a.bias) for a in affines(opened.model))
+    assert stage["bytes"] == matrices
+    assert weights_of(torch.nn.Linear(3, 2)).bytes == 4 * 8
+
+
+def affines(model):
+    for layer in model.layers:
+        yield from (layer.affine,) if hasattr(layer, "affine") else (layer.input, layer.state)
+    yield model.head
+
+
+def test_the_commit_is_unknown_where_there_is_no_git(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    assert commit() == "unknown"
+
+
+def test_parity_is_over_more_frames_than_promised():
+    assert pipeline.PARITY_FRAMES >= 10_000

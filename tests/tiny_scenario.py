@@ -1,0 +1,60 @@
+"""The smallest scenario that goes through the whole pipeline, in seconds, and the command line that builds it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from dataclasses import replace
+from pathlib import Path
+
+from compress.prune import Prune
+from compress.quantize import Int8
+from device_runtime import bench, cli
+from scenarios import pipeline
+from scenarios.build import SCENARIOS
+from scenarios.scenario import Budget, Scenario
+from tones import Folder
+from train.loop import Schedule
+from train.material import COLD, WARM, Mix
+from train.student import StudentConfig
+from train.teacher import TeacherConfig
+
+
+def recipe(root: Path) -> Scenario:
+    """Two words; it learns next to nothing, but every stage, engine and check is the real one."""
+    words = Folder(root, ("low", "high"), each=6)
+    return Scenario(
+        name="tiny",
+        title="Two [tones]",
+        summary="Tones told apart.",
+        mix=Mix(
+            words,
+            negatives=(Folder(root, ("talk",), each=2, seconds=3.0, name="talk"),),
+            tests=(Folder(root, ("other",), each=3, name="others"),),
+            hearings=(COLD, WARM),
+        ),
+        teacher=TeacherConfig(channels=2, projection=8, hidden=6, gru_layers=1),
+        teacher_schedule=Schedule(epochs=2, learning_rate=3e-3),
+        student=StudentConfig(channels=4, projection=24, hidden=32),
+        schedule=Schedule(epochs=3, learning_rate=1e-2, validate_every=2),
+        versions=1,
+        compress=(Prune(sparsity=0.5, epochs=2), Int8(epochs=2)),
+        budget=Budget(size_kb=20, accuracy=0.0, int8_loss=1.0),
+    )
+
+
+def use(patch, root: Path, scenario: Scenario | None = None) -> None:
+    """`tinyrnn build tiny` builds it, with a cache of its own, installed or not."""
+    patch.setitem(SCENARIOS, "tiny", ("tiny_scenario", "SCENARIO"))
+    patch.setitem(globals(), "SCENARIO", scenario or recipe(root / "data"))
+    patch.setenv("TINYRNN_CACHE", str(root / "cache"))
+    verb = importlib.metadata.EntryPoint("build", "scenarios.build:add_verb", cli.VERBS_GROUP)
+    patch.setattr(importlib.metadata, "entry_points", lambda group: [verb])
+
+
+def quicken(patch) -> None:
+    """Fewer frames to prove and no engine timed, for builds that are about something else."""
+    cost = bench.Cost("reference", 1.0, 1.0, 1.0, 0.001, 30.0)
+    patch.setattr(bench, "measure", lambda path, engine: replace(cost, engine=engine))
+    patch.setattr(pipeline, "PARITY_FRAMES", 200)
+    exact = pipeline.parity
+    patch.setattr(pipeline, "parity", lambda student, engines, frames: exact(student, engines, frames, 200))
