@@ -1,0 +1,155 @@
+"""The report's figures. Each function draws one, for a wide page or for a phone, as the text of an <svg> element."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
+from numpy.typing import NDArray
+
+from scenarios.report.canvas import DASHES, INK, LINE, MUTED, SERIES, Canvas, house_style, printable
+from scenarios.report.content import Confusion, Curve, Series, TradeOff
+
+WIDE, NARROW = 800, 350
+"""CSS pixels: the text column of the page on a desk and on a phone."""
+
+
+def envelope(samples: NDArray[np.float32], slices: int = 800) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The lowest and the highest sample of each of many equal slices: all that a drawing can show of a recording."""
+    pieces = np.array_split(samples, min(slices, max(1, len(samples))))
+    low = tuple(round(float(piece.min(initial=0.0)), 4) for piece in pieces)
+    return low, tuple(round(float(piece.max(initial=0.0)), 4) for piece in pieces)
+
+
+def curves(stages: Mapping[str, Curve], width: int = WIDE) -> str:
+    """Training loss and validation accuracy of each stage over its epochs."""
+    panels = [
+        ("training loss", {name: curve.train_loss for name, curve in stages.items()}, "{:g}".format),
+        (
+            "validation accuracy",
+            {name: curve.validation_accuracy for name, curve in stages.items()},
+            lambda value: f"{100 * value:g} %",
+        ),
+    ]
+    panels = [panel for panel in panels if any(_numbers(values) for values in panel[1].values())]
+    across = len(panels) if width == WIDE else 1
+    panel_width, panel_height = width / across, 280 if width == WIDE else 230
+    with house_style():
+        canvas = Canvas(f"curves{width}", width, int(panel_height * len(panels) / across))
+        for i, (title, values, tick) in enumerate(panels):
+            left, top = i % across * panel_width, i // across * panel_height
+            axes = canvas.axes(left + 50, top + 30, panel_width - 66, panel_height - 78)
+            axes.set_title(title, loc="left", x=0, fontsize=13, color=INK)
+            axes.set_xlabel("epoch")
+            axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+            axes.yaxis.set_major_locator(MaxNLocator(6))
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _, tick=tick: tick(round(value, 6))))
+            for k, (name, series) in enumerate(values.items()):
+                epochs = stages[name].epoch[: len(series)]
+                known = [(x, y) for x, y in zip(epochs, series, strict=False) if y is not None]
+                axes.plot(*zip(*known, strict=True), **_stroke(k)) if known else None
+            if title == "validation accuracy":
+                # The first epochs say little, and would flatten the rest.
+                everything = [y for series in values.values() for y in _numbers(series)]
+                low, high = float(np.quantile(everything, 0.12)), max(everything)
+                axes.set_ylim(max(0.0, low - 0.15 * (high - low) - 0.002), high + 0.08 * (high - low) + 0.002)
+        return canvas.svg()
+
+
+def confusion(table: Confusion) -> str:
+    """What was heard instead of what was said: the errors in colour, the right answers in grey."""
+    labels = [printable(label, 14) for label in table.labels]
+    counts = np.array(table.matrix, int)  # (said, heard)
+    size = len(labels)
+    cell = float(np.clip(680 / size, 16.5, 64))
+    margin, side = 20 + 7.2 * max(map(len, labels)), cell * size
+    errors = counts * (1 - np.eye(size, dtype=int))
+    deepest = np.log1p(max(1, errors.max()))
+    titles: dict[str, str] = {}
+    with house_style():
+        canvas = Canvas("confusion", int(margin + side + 74), int(margin + side + 64))
+        axes = canvas.axes(margin, margin, side, side)
+        axes.set(xlim=(0, size), ylim=(size, 0))
+        axes.grid(False)
+        axes.spines[:].set_visible(False)
+        ticks = FixedLocator(list(np.arange(size) + 0.5))
+        axes.xaxis.set_major_locator(ticks)
+        axes.yaxis.set_major_locator(ticks)
+        text = 12 if cell > 20 else 11
+        upright = {"rotation": 0, "ha": "center"} if size <= 8 and max(map(len, labels)) < 9 else {}
+        angled = upright or {"rotation": 90, "ha": "left", "va": "center", "rotation_mode": "anchor"}
+        axes.xaxis.tick_top()
+        axes.set_xticklabels(labels, fontsize=text, color=INK, **angled)
+        axes.set_yticklabels(labels, fontsize=text, color=INK)
+        for i in range(0, size + 1):
+            axes.plot([0, size], [i, i], [i, i], [0, size], color=LINE, linewidth=0.6, clip_on=False)
+        for said, heard in zip(*np.nonzero(counts), strict=True):
+            count, right = counts[said, heard], said == heard
+            box = Rectangle((heard, said), 1, 1, linewidth=0, gid=f"said{said}-heard{heard}")
+            box.set_facecolor(MUTED if right else SERIES[3])
+            box.set_alpha(0.16 if right else 0.25 + 0.75 * np.log1p(count) / deepest)
+            axes.add_patch(box)
+            verb = "heard" if right else f"heard as {table.labels[heard]}"
+            titles[f"said{said}-heard{heard}"] = (
+                f"{printable(table.labels[said], 99)}: {count} of {counts[said].sum()} {printable(verb, 99)}"
+            )
+            if not right or cell > 26:
+                where = {"ha": "center", "va": "center", "fontsize": min(13.0, cell * 0.55)}
+                axes.text(heard + 0.5, said + 0.54, str(count), color=MUTED if right else INK, **where)
+        for k in range(size):  # the margins: how often each word was missed, and how often it was heard wrongly
+            for count, x, y in ((errors[k].sum(), size + 0.25, k + 0.54), (errors[:, k].sum(), k + 0.5, size + 0.7)):
+                side_text = {"ha": "left" if y < size else "center", "va": "center", "fontsize": text}
+                axes.text(x, y, str(count) if count else "·", color=INK if count else MUTED, **side_text)
+        axes.text(size + 0.25, -0.35, "missed", color=MUTED, fontsize=text, va="bottom")
+        axes.text(0, size + 26 / cell + 0.5, "said ↓   heard as →   (last row: wrongly heard)", color=MUTED, fontsize=12)
+        return canvas.svg(titles)
+
+
+def trade_off(choice: TradeOff, width: int = WIDE) -> str:
+    """Missed words against false accepts per hour, one point a setting, the shipped one marked."""
+    points = sorted(choice.points, key=lambda point: point.false_accepts_per_hour)
+    rates = [point.false_accepts_per_hour for point in points]
+    titles = {
+        f"point{i}": f"{choice.threshold_name} {point.threshold:.3g}: {100 * point.missed:.1f} % missed, "
+        f"{point.false_accepts_per_hour:.2f} false accepts per hour"
+        for i, point in enumerate(points)
+    }
+    with house_style():
+        canvas = Canvas(f"tradeoff{width}", width, 330 if width == WIDE else 280)
+        axes = canvas.axes(58, 16, width - 76, canvas.height - 70)
+        # Linear to 1 an hour, since zero is the best that can be measured; logarithmic beyond.
+        axes.set_xscale("symlog", linthresh=1, linscale=0.6)
+        far = max([*rates, choice.shipped.false_accepts_per_hour, 1.0])
+        steps = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if width == WIDE else (0, 1, 3, 10, 30, 100, 300, 1000)
+        axes.xaxis.set_major_locator(FixedLocator([step for step in steps if step <= far * 1.3]))
+        axes.xaxis.set_minor_locator(FixedLocator([]))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_major_locator(MaxNLocator(6))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.3g} %"))
+        axes.set(xlabel="false accepts per hour (0–1 linear, then logarithmic)"[: None if width == WIDE else 23])
+        axes.set(ylabel="words missed", xlim=(-0.06 * min(far, 3.0), far * 1.15))
+        missed = [point.missed for point in points]
+        axes.plot(rates, missed, color=SERIES[0], linewidth=1.5)
+        for i, (rate, miss) in enumerate(zip(rates, missed, strict=True)):
+            axes.plot(rate, miss, "o", color=SERIES[0], markersize=5, gid=f"point{i}")
+        axes.set_ylim(0, max(*missed, choice.shipped.missed, 0.01) * 1.08)
+        x, y = choice.shipped.false_accepts_per_hour, choice.shipped.missed
+        axes.axvline(x, color=SERIES[3], linewidth=1, linestyle=(0, (3, 3)))
+        axes.axhline(y, color=SERIES[3], linewidth=1, linestyle=(0, (3, 3)))
+        axes.plot(x, y, "D", color=SERIES[3], markersize=10, clip_on=False)
+        words = f"shipped: {100 * y:.1f} % missed,\n{x:.2f} false accepts an hour"
+        axes.annotate(words, (x, y), (12, 12), textcoords="offset points", color=INK, va="bottom")
+        return canvas.svg(titles)
+
+
+def _numbers(series: Series) -> list[float]:
+    return [value for value in series if value is not None]
+
+
+def _stroke(k: int) -> dict[str, object]:
+    """The k-th line: a colour and a pattern of its own."""
+    colour, dash = SERIES[k % len(SERIES)], DASHES[k % len(DASHES)]
+    pattern = (0, tuple(float(length) / 2 for length in dash.split())) if dash else "solid"  # in line widths
+    return {"color": colour, "linestyle": pattern}

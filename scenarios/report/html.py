@@ -1,0 +1,162 @@
+"""report.html, drawn from the values of report.json and from nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from scenarios.report import figures
+from scenarios.report.canvas import DASHES, NAMES, SERIES
+from scenarios.report.content import Report
+from scenarios.report.example_figure import colours_of, example
+from scenarios.report.text import FILTERS, kilobytes, microseconds, number, percent
+
+HERE = Path(__file__).parent
+
+
+def render(values: dict[str, Any]) -> str:
+    """One self-contained page: style, figures and a few lines of script inside, nothing to load."""
+    report = Report.from_dict(values)
+    environment = Environment(
+        loader=FileSystemLoader(HERE),
+        autoescape=True,  # labels come from file names
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(FILTERS)
+    return environment.get_template("template.html").render(
+        report=report,
+        style=Markup((HERE / "style.css").read_text()),
+        headlines=headlines(report),
+        scale=Scale.over(report),
+        confused=most_confused(report),
+        worst_share=max((word.missed / word.clips for word in report.per_word if word.clips), default=1.0),
+        figures=drawings(report),
+        stage_keys=[key(name, k) for k, name in enumerate(report.curves)],
+        example_keys=example_keys(report),
+    )
+
+
+@dataclass(frozen=True)
+class Headline:
+    """A number for the top of the page."""
+
+    what: str
+    value: str
+    unit: str
+    detail: str
+
+
+def headlines(report: Report) -> list[Headline]:
+    """What a reader wants to know first, as far as this report knows it."""
+    found = []
+    best = report.evaluation[0] if report.evaluation else None
+    last = report.stages[-1] if report.stages else None
+    if best or last:
+        shown = best or last
+        detail = f"{number(shown.clips)} {shown.split} clips, {best.condition if best else last.name}"
+        if shown.interval_95:
+            low, high = shown.interval_95
+            detail = f"95 % interval {100 * low:.1f}–{100 * high:.1f}; " + detail
+        found.append(Headline("Accuracy", *percent(shown.accuracy).split("\u202f"), detail))
+    if last:
+        smaller = report.stages[0].bytes / last.bytes if last.bytes else 1
+        detail = f"{number(last.parameters)} parameters, {percent(last.sparsity)} of them zero"
+        if len(report.stages) > 1:
+            detail += f"; {smaller:.3g} × smaller than the {report.stages[0].name}"
+        found.append(Headline("Model", *kilobytes(last.bytes).split("\u202f"), detail))
+    if report.engines:
+        fastest = min(report.engines, key=lambda engine: engine.step_us_median)
+        detail = f"median, {fastest.engine} engine; {percent(fastest.real_time_factor)} of one core in real time"
+        found.append(Headline("One step", *microseconds(fastest.step_us_median).split("\u202f"), detail))
+    if report.false_accepts:
+        stream = report.false_accepts[0]
+        detail = f"{stream.false_accepts} in {stream.hours:.3g} h of {stream.name}"
+        if stream.interval_95:
+            detail += f"; 95 % interval {stream.interval_95[0]:.2g}–{stream.interval_95[1]:.2g}"
+        found.append(Headline("False accepts", f"{stream.false_accepts_per_hour:.2f}", "per hour", detail))
+    return found
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The common scale of all accuracy dots on the page, so that rows and tables can be compared by eye."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def over(cls, report: Report) -> Scale:
+        """From just below the lowest interval to just above the highest."""
+        rows = [*report.stages, *report.evaluation]
+        shown = [bound for row in rows for bound in (row.interval_95 or ()) + (row.accuracy,)]
+        shown += [accuracy for row in report.comparisons for accuracy in row.accuracies]
+        low, high = min(shown, default=0.0), max(shown, default=1.0)
+        margin = max(0.002, 0.06 * (high - low))
+        return cls(max(0.0, low - margin), min(1.0, high + margin))
+
+    def at(self, accuracy: float) -> str:
+        """Where a value lies, as a CSS percentage."""
+        return f"{100 * (accuracy - self.low) / (self.high - self.low):.1f}%"
+
+
+def most_confused(report: Report, rows: int = 10) -> list[tuple[str, str, int, int]]:
+    """(said, heard, how often, of how many clips), the most frequent mistakes first."""
+    if not report.confusion:
+        return []
+    labels = report.confusion.labels
+    pairs = [
+        (labels[said], labels[heard], count, sum(counts))
+        for said, counts in enumerate(report.confusion.matrix)
+        for heard, count in enumerate(counts)
+        if count and said != heard
+    ]
+    return sorted(pairs, key=lambda pair: -pair[2])[:rows]
+
+
+@dataclass(frozen=True)
+class Key:
+    """A line of a figure's legend."""
+
+    name: str
+    colour: str
+    dash: str
+
+
+def key(name: str, k: int) -> Key:
+    """The legend of the k-th series."""
+    return Key(name, NAMES[k % len(SERIES) + len(NAMES) - len(SERIES)], DASHES[k % len(DASHES)])
+
+
+def example_keys(report: Report) -> list[Key]:
+    """The legend of the example: one line for each label with a colour."""
+    if not report.example:
+        return []
+    shown = colours_of(report.example)
+    return [Key(label, key(label, k).colour, DASHES[k // len(SERIES) % len(DASHES)]) for k, label in enumerate(shown)]
+
+
+def drawings(report: Report) -> dict[str, Markup]:
+    """The figures that this report has numbers for."""
+    drawn = {}
+    if report.curves:
+        drawn["curves"] = _both(lambda width: figures.curves(report.curves, width))
+    if choice := report.trade_off:
+        drawn["trade_off"] = _both(lambda width: figures.trade_off(choice, width))
+    if table := report.confusion:
+        drawn["confusion"] = Markup(figures.confusion(table))
+    if recording := report.example:
+        drawn["example"] = _both(lambda width: example(recording, width))
+    return drawn
+
+
+def _both(draw: Callable[[int], str]) -> Markup:
+    """A wide and a narrow drawing; the style sheet shows the one that fits."""
+    wide, narrow = draw(figures.WIDE), draw(figures.NARROW)
+    return Markup(f'<div class="wide">{wide}</div><div class="narrow">{narrow}</div>')

@@ -1,0 +1,37 @@
+"""Report files: each is there whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from scenarios.report.content import Report
+from scenarios.report.html import render
+
+
+def write(report: Report, folder: Path | str) -> tuple[Path, Path]:
+    """Write report.html and report.json into the folder; return their paths.
+
+    The page is drawn from the JSON text and nothing else, so that the two cannot disagree.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(report.as_dict(), indent=1, ensure_ascii=False, allow_nan=False)
+    page = render(json.loads(text))
+    return _replace(folder / "report.html", page), _replace(folder / "report.json", text + "\n")
+
+
+def _replace(path: Path, text: str) -> Path:
+    """Write beside the file, then rename: a reader, a full disk or Ctrl-C never sees half of it."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(text.encode("utf-8", errors="replace"))  # a label from a file name may hold a lone surrogate
+        os.chmod(name, 0o644)  # mkstemp's 0600 would hide the report from a web server
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
+    return path
