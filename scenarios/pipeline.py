@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import shutil
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -38,6 +39,7 @@ from scenarios.training import Trainings
 from train.data.cache import cache_folder
 from train.features import feature_vectors
 from train.loop import Schedule
+from train.processes import Processes
 
 GOLDEN_FRAMES = 100
 PARITY_FRAMES = 12_000
@@ -64,6 +66,8 @@ def run(scenario: Scenario, runs: Path, console: Console | None = None) -> Resul
     models: dict[str, nn.Module] = {"student": trainings.student(scenario.seed)}
     for method in scenario.compress:
         models[method.name] = method.apply(_copy(models), trainings)
+    if Processes().rank > 0:
+        sys.exit()  # all of torchrun's processes trained; the first one alone measures and writes
     student = list(models.values())[-1]
     if not isinstance(student, Int8Student):
         raise InputError(f"{scenario.name} ends with {list(models)[-1]}, but a bundle holds int8. Put Int8 last.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ pytest.importorskip("ai_edge_litert", reason="a bundle is proved on LiteRT")
 
 import tiny_scenario
 from device_runtime import bundle, cli
+from processes import run_processes
 from scenarios import training
 from scenarios.arabic_commands import SCENARIO as ARABIC
 from scenarios.build import SCENARIOS, find
@@ -183,6 +185,18 @@ def test_a_damaged_checkpoint_stops_the_build_with_one_clear_line(tinyrnn, runs)
         complaint
         == f"tinyrnn: {checkpoint} is no checkpoint, or is damaged. Remove it: this training then starts anew."
     )
+
+
+def test_under_torchrun_all_processes_train_and_the_first_one_writes(tmp_path):
+    for split in ("train", "validation", "test"):  # now, so that no process finds half a file
+        for source in (recipe := tiny_scenario.recipe(tmp_path / "data")).mix.sources + recipe.mix.tests:
+            source.recordings(split)
+    program = "import tiny_scenario; tiny_scenario.main()"
+    ends = run_processes([sys.executable, "-c", program, str(tmp_path)], count=2)
+    assert [code for code, _, _ in ends] == [0, 0], ends
+    assert ends[0][1].startswith("bundle  ")
+    assert ends[1][1] == "", "one of them answers for all"
+    assert bundle.read(tmp_path / "runs" / "tiny" / "tiny.bundle").manifest.name == "tiny"
 
 
 def test_the_verbs_that_a_workstation_adds_are_declared():

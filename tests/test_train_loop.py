@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -20,9 +18,9 @@ import torch
 from torch import nn
 
 from device_runtime.errors import InputError
+from processes import environment, run_processes
 from train.loop import CHECKPOINT, Epochs, Schedule, fit
 
-HOUSE = Path(__file__).parent.parent
 SCHEDULE = Schedule(epochs=4, learning_rate=0.05)
 STEPS = 3
 
@@ -248,11 +246,6 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path):
     assert torch.load(checkpoint, weights_only=True)["epoch"] == 1
 
 
-def environment(**more: str) -> dict[str, str]:
-    paths = os.pathsep.join([str(HOUSE), str(HOUSE / "tests")])
-    return {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "TORCH_CPP_LOG_LEVEL": "ERROR", **more}
-
-
 def test_two_processes_train_one_model_much_like_a_single_process(tmp_path):
     program = (
         "import pathlib, torch, test_train_loop as t\n"
@@ -263,22 +256,9 @@ def test_two_processes_train_one_model_much_like_a_single_process(tmp_path):
         "torch.save([model.state_dict(), history.train_loss, history.validation_accuracy], folder / f'rank{rank}.pt')\n"
         "torch.distributed.destroy_process_group()\n"
     )
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    meet = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", program],
-            env=environment(RANK=str(rank), LOCAL_RANK=str(rank), **meet),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    said = [process.communicate(timeout=120)[1] for process in started]
-    assert [process.returncode for process in started] == [0, 0], said
+    ends = run_processes([sys.executable, "-c", program], count=2)
+    assert [code for code, _, _ in ends] == [0, 0], ends
+    said = [errors for _, _, errors in ends]
     assert "epoch 4/4" in said[0]
     assert "epoch" not in said[1], "one of them speaks for all"
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib.metadata
+import sys
 from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from compress.prune import Prune
 from compress.quantize import Int8
@@ -49,6 +52,15 @@ def use(patch, root: Path, scenario: Scenario | None = None) -> None:
     patch.setenv("TINYRNN_CACHE", str(root / "cache"))
     verb = importlib.metadata.EntryPoint("build", "scenarios.build:add_verb", cli.VERBS_GROUP)
     patch.setattr(importlib.metadata, "entry_points", lambda group: [verb])
+
+
+def main() -> None:
+    """What one of torchrun's processes does in a test: build the tiny scenario in the folder that is named."""
+    root = Path(sys.argv[1])
+    with pytest.MonkeyPatch.context() as patch:
+        use(patch, root)
+        quicken(patch)
+        sys.exit(cli.main(["build", "tiny", "--runs", str(root / "runs")]))
 
 
 def quicken(patch) -> None:
