@@ -62,7 +62,8 @@ SCENARIO = Scenario(
     ),
     teacher_schedule=Schedule(epochs=12, learning_rate=3e-3),
     student=StudentConfig(channels=16, projection=48, hidden=96),
-    schedule=Schedule(epochs=16, learning_rate=6e-3),
-    compress=(Prune(sparsity=0.5, epochs=8), Int8(epochs=3)),
+    versions=2,
+    schedule=Schedule(epochs=30, learning_rate=6e-3, validate_every=3),
+    compress=(Prune(sparsity=0.5, epochs=14), Int8(epochs=3)),
     budget=Budget(size_kb=40, accuracy=0.97, false_accepts_per_hour=5.0, missed_rate=0.05),
 )

@@ -71,16 +71,18 @@ def stages(trainings: Trainings, models: dict[str, nn.Module]) -> list[StageResu
 def test_features(trainings: Trainings) -> tuple[FeatureSet, FeatureSet]:
     """Test clips from a cold start, and after the pre-roll of the evaluation."""
     where = {label: i for i, label in enumerate(trainings.labels)}
-    labelled = [(r, r.label) for r in test_words(trainings)]
+    words = test_words(trainings)
+    order = np.random.default_rng(0).permutation(len(words))  # as `evaluate` does: the same pre-rolls
+    labelled = [(words[i], words[i].label) for i in order]
     cold, warm, labels = [], [], []
     for _, truth, audio, before in with_prerolls(labelled, 16_000):
         clip = one_second(audio)
         cold.append(feature_vectors(clip).astype(np.float16))
         warm.append(feature_vectors(np.concatenate([before, clip])).astype(np.float16))
         labels.append(where[truth])
-    words = np.array(labels, np.int64)
-    none = np.zeros(len(words), np.bool_)
-    return FeatureSet(np.stack(cold), words, none), FeatureSet(np.stack(warm), words, none)
+    said = np.array(labels, np.int64)
+    none = np.zeros(len(said), np.bool_)
+    return FeatureSet(np.stack(cold), said, none), FeatureSet(np.stack(warm), said, none)
 
 
 def _teacher_row(trainings: Trainings, cold: FeatureSet, warm: FeatureSet) -> StageResult:

@@ -38,6 +38,8 @@ class Trainings:
     scenario: Scenario
     folder: Path
     cache: Path
+    teacher_folder: Path | None = None
+    """Where the teachers' checkpoints are, if not in `folder`."""
 
     def __post_init__(self) -> None:
         mix = self.scenario.mix
@@ -146,7 +148,8 @@ class Trainings:
         after_step: AfterStep | None = None,
         best_from: float = 0.0,
     ) -> None:
-        checkpoint = self.folder / f"{name}.ckpt"
+        home = self.teacher_folder if self.teacher_folder and loss is clip_loss else self.folder
+        checkpoint = home / f"{name}.ckpt"
         self.histories[name] = fit(
             model, epochs, loss, value, schedule, checkpoint, seed, after_step, name, best_from, self._identity(model)
         )
