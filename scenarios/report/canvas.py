@@ -13,6 +13,7 @@ import warnings
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -28,7 +29,7 @@ INK, MUTED, LINE, PAPER, *SERIES = (f"#fade{i:02x}" for i in range(len(NAMES)))
 DASHES = ("", "7 3", "2 2.5", "9 3 2 3", "5 2", "1 3", "12 3")
 """One pattern for each colour, so that no figure speaks by colour alone."""
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: a tenth of the bytes, and it can be searched and read aloud
     "text.parse_math": False,  # a label may hold two dollar signs
     "font.size": 12,
@@ -67,6 +68,7 @@ class Canvas:
         self.figure = Figure((width / PIXELS_PER_INCH, height / PIXELS_PER_INCH))
 
     def axes(self, left: float, top: float, width: float, height: float) -> Axes:
+        """Axes whose corner and size are given in pixels."""
         w, h = self.width, self.height
         axes: Axes = self.figure.add_axes((left / w, 1 - (top + height) / h, width / w, height / h))
         axes.tick_params(length=0, pad=6)

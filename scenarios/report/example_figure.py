@@ -21,7 +21,7 @@ def example(recording: Example, width: int = WIDE) -> str:
     rows = _rows(recording, inner)
     top, wave, gap, scores = 16 * (1 + max(rows, default=0)) + 10, 84, 26, 170
     with house_style():
-        canvas = Canvas(f"example{width}", width, top + wave + gap + scores + 50)
+        canvas = Canvas(f"example{width}", width, top + wave + gap + scores + 42)
         waveform = canvas.axes(left, top, inner, wave)
         running = canvas.axes(left, top + wave + gap, inner, scores)
         _draw_waveform(waveform, recording)
@@ -36,11 +36,11 @@ def example(recording: Example, width: int = WIDE) -> str:
             high = 1 + (7 + 16 * row) / wave
             waveform.text(
                 event.time_s, high, printable(event.label), transform=waveform.get_xaxis_transform(),
-                ha="center", va="bottom", fontsize=12, color=INK, fontweight="semibold",
+                ha="center", va="bottom", fontsize=12, color=INK, fontweight="bold",
             )  # fmt: skip
         for spoken in recording.said:
-            bar = {"color": MUTED, "linewidth": 3, "solid_capstyle": "butt", "clip_on": False}
-            waveform.plot([spoken.start_s, spoken.end_s], [-0.1, -0.1], transform=waveform.get_xaxis_transform(), **bar)
+            (bar,) = waveform.plot([spoken.start_s, spoken.end_s], [-0.1, -0.1], color=MUTED, linewidth=3)
+            bar.set(transform=waveform.get_xaxis_transform(), solid_capstyle="butt", clip_on=False)
         return canvas.svg()
 
 
@@ -91,7 +91,7 @@ def _draw_scores(axes: Axes, recording: Example, colours: dict[str, str]) -> Non
     axes.set(xlim=(0, recording.duration_s), ylim=(0, 1.02), yticks=[0, 0.25, 0.5, 0.75, 1])
     axes.set_ylabel("score")
     axes.set_xlabel("seconds")
-    axes.xaxis.set_major_locator(MaxNLocator(8))
+    axes.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
-from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from scenarios.report.canvas import DASHES, INK, LINE, MUTED, SERIES, Canvas, house_style, printable
-from scenarios.report.content import Confusion, Curve, Series, TradeOff
+from scenarios.report.canvas import DASHES, INK, PAPER, SERIES, Canvas, house_style
+from scenarios.report.content import Curve, Series, TradeOff
 
 WIDE, NARROW = 800, 350
 """CSS pixels: the text column of the page on a desk and on a phone."""
@@ -58,58 +58,9 @@ def curves(stages: Mapping[str, Curve], width: int = WIDE) -> str:
         return canvas.svg()
 
 
-def confusion(table: Confusion) -> str:
-    """What was heard instead of what was said: the errors in colour, the right answers in grey."""
-    labels = [printable(label, 14) for label in table.labels]
-    counts = np.array(table.matrix, int)  # (said, heard)
-    size = len(labels)
-    cell = float(np.clip(680 / size, 16.5, 64))
-    margin, side = 20 + 7.2 * max(map(len, labels)), cell * size
-    errors = counts * (1 - np.eye(size, dtype=int))
-    deepest = np.log1p(max(1, errors.max()))
-    titles: dict[str, str] = {}
-    with house_style():
-        canvas = Canvas("confusion", int(margin + side + 74), int(margin + side + 64))
-        axes = canvas.axes(margin, margin, side, side)
-        axes.set(xlim=(0, size), ylim=(size, 0))
-        axes.grid(False)
-        axes.spines[:].set_visible(False)
-        ticks = FixedLocator(list(np.arange(size) + 0.5))
-        axes.xaxis.set_major_locator(ticks)
-        axes.yaxis.set_major_locator(ticks)
-        text = 12 if cell > 20 else 11
-        upright = {"rotation": 0, "ha": "center"} if size <= 8 and max(map(len, labels)) < 9 else {}
-        angled = upright or {"rotation": 90, "ha": "left", "va": "center", "rotation_mode": "anchor"}
-        axes.xaxis.tick_top()
-        axes.set_xticklabels(labels, fontsize=text, color=INK, **angled)
-        axes.set_yticklabels(labels, fontsize=text, color=INK)
-        for i in range(0, size + 1):
-            axes.plot([0, size], [i, i], [i, i], [0, size], color=LINE, linewidth=0.6, clip_on=False)
-        for said, heard in zip(*np.nonzero(counts), strict=True):
-            count, right = counts[said, heard], said == heard
-            box = Rectangle((heard, said), 1, 1, linewidth=0, gid=f"said{said}-heard{heard}")
-            box.set_facecolor(MUTED if right else SERIES[3])
-            box.set_alpha(0.16 if right else 0.25 + 0.75 * np.log1p(count) / deepest)
-            axes.add_patch(box)
-            verb = "heard" if right else f"heard as {table.labels[heard]}"
-            titles[f"said{said}-heard{heard}"] = (
-                f"{printable(table.labels[said], 99)}: {count} of {counts[said].sum()} {printable(verb, 99)}"
-            )
-            if not right or cell > 26:
-                where = {"ha": "center", "va": "center", "fontsize": min(13.0, cell * 0.55)}
-                axes.text(heard + 0.5, said + 0.54, str(count), color=MUTED if right else INK, **where)
-        for k in range(size):  # the margins: how often each word was missed, and how often it was heard wrongly
-            for count, x, y in ((errors[k].sum(), size + 0.25, k + 0.54), (errors[:, k].sum(), k + 0.5, size + 0.7)):
-                side_text = {"ha": "left" if y < size else "center", "va": "center", "fontsize": text}
-                axes.text(x, y, str(count) if count else "·", color=INK if count else MUTED, **side_text)
-        axes.text(size + 0.25, -0.35, "missed", color=MUTED, fontsize=text, va="bottom")
-        axes.text(0, size + 26 / cell + 0.5, "said ↓   heard as →   (last row: wrongly heard)", color=MUTED, fontsize=12)
-        return canvas.svg(titles)
-
-
 def trade_off(choice: TradeOff, width: int = WIDE) -> str:
     """Missed words against false accepts per hour, one point a setting, the shipped one marked."""
-    points = sorted(choice.points, key=lambda point: point.false_accepts_per_hour)
+    points = sorted(choice.points, key=lambda point: point.threshold)
     rates = [point.false_accepts_per_hour for point in points]
     titles = {
         f"point{i}": f"{choice.threshold_name} {point.threshold:.3g}: {100 * point.missed:.1f} % missed, "
@@ -140,7 +91,10 @@ def trade_off(choice: TradeOff, width: int = WIDE) -> str:
         axes.axhline(y, color=SERIES[3], linewidth=1, linestyle=(0, (3, 3)))
         axes.plot(x, y, "D", color=SERIES[3], markersize=10, clip_on=False)
         words = f"shipped: {100 * y:.1f} % missed,\n{x:.2f} false accepts an hour"
-        axes.annotate(words, (x, y), (12, 12), textcoords="offset points", color=INK, va="bottom")
+        room: dict[str, Any] = {"boxstyle": "round,pad=0.3", "facecolor": PAPER, "alpha": 0.9, "linewidth": 0}
+        on_left = x > 0.6 * far
+        note = axes.annotate(words, (x, y), (-16 if on_left else 16, 14), textcoords="offset points", bbox=room)
+        note.set(color=INK, ha="right" if on_left else "left", va="bottom", zorder=9)
         return canvas.svg(titles)
 
 
@@ -148,7 +102,7 @@ def _numbers(series: Series) -> list[float]:
     return [value for value in series if value is not None]
 
 
-def _stroke(k: int) -> dict[str, object]:
+def _stroke(k: int) -> dict[str, Any]:
     """The k-th line: a colour and a pattern of its own."""
     colour, dash = SERIES[k % len(SERIES)], DASHES[k % len(DASHES)]
     pattern = (0, tuple(float(length) / 2 for length in dash.split())) if dash else "solid"  # in line widths

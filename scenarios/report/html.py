@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,13 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from compress.report import Stage
 from scenarios.report import figures
 from scenarios.report.canvas import DASHES, NAMES, SERIES
-from scenarios.report.content import Report
+from scenarios.report.confusion_figure import confusion
+from scenarios.report.content import Evaluation, Report
 from scenarios.report.example_figure import colours_of, example
-from scenarios.report.text import FILTERS, kilobytes, microseconds, number, percent
+from scenarios.report.text import FILTERS, THIN, interval, kilobytes, microseconds, number, percent
 
 HERE = Path(__file__).parent
 
@@ -34,7 +36,8 @@ def render(values: dict[str, Any]) -> str:
         report=report,
         style=Markup((HERE / "style.css").read_text()),
         headlines=headlines(report),
-        scale=Scale.over(report),
+        stage_scale=Scale.over(report.stages, (seed for row in report.comparisons for seed in row.accuracies)),
+        heard_scale=Scale.over(report.evaluation),
         confused=most_confused(report),
         worst_share=max((word.missed / word.clips for word in report.per_word if word.clips), default=1.0),
         figures=drawings(report),
@@ -52,29 +55,35 @@ class Headline:
     unit: str
     detail: str
 
+    @classmethod
+    def of(cls, what: str, amount: str, detail: str) -> Headline:
+        """A headline from a number with its unit: "46.9 KB"."""
+        value, _, unit = amount.partition(THIN)
+        return cls(what, value, unit, detail)
+
 
 def headlines(report: Report) -> list[Headline]:
     """What a reader wants to know first, as far as this report knows it."""
     found = []
     best = report.evaluation[0] if report.evaluation else None
     last = report.stages[-1] if report.stages else None
-    if best or last:
-        shown = best or last
-        detail = f"{number(shown.clips)} {shown.split} clips, {best.condition if best else last.name}"
+    if shown := best or last:
+        detail = f"{number(shown.clips)} {shown.split} clips"
         if shown.interval_95:
-            low, high = shown.interval_95
-            detail = f"95 % interval {100 * low:.1f}–{100 * high:.1f}; " + detail
-        found.append(Headline("Accuracy", *percent(shown.accuracy).split("\u202f"), detail))
+            detail = f"95{THIN}% interval {interval(shown.interval_95)}; {detail}"
+        if best:
+            detail += f", {best.condition}"
+        found.append(Headline.of("Accuracy", percent(shown.accuracy), detail))
     if last:
         smaller = report.stages[0].bytes / last.bytes if last.bytes else 1
         detail = f"{number(last.parameters)} parameters, {percent(last.sparsity)} of them zero"
         if len(report.stages) > 1:
-            detail += f"; {smaller:.3g} × smaller than the {report.stages[0].name}"
-        found.append(Headline("Model", *kilobytes(last.bytes).split("\u202f"), detail))
+            detail += f"; {smaller:.3g}\u00a0× smaller than the {report.stages[0].name}"
+        found.append(Headline.of("Model", kilobytes(last.bytes), detail))
     if report.engines:
         fastest = min(report.engines, key=lambda engine: engine.step_us_median)
         detail = f"median, {fastest.engine} engine; {percent(fastest.real_time_factor)} of one core in real time"
-        found.append(Headline("One step", *microseconds(fastest.step_us_median).split("\u202f"), detail))
+        found.append(Headline.of("One step", microseconds(fastest.step_us_median), detail))
     if report.false_accepts:
         stream = report.false_accepts[0]
         detail = f"{stream.false_accepts} in {stream.hours:.3g} h of {stream.name}"
@@ -86,17 +95,15 @@ def headlines(report: Report) -> list[Headline]:
 
 @dataclass(frozen=True)
 class Scale:
-    """The common scale of all accuracy dots on the page, so that rows and tables can be compared by eye."""
+    """The common scale of the accuracy dots of a section, so that its rows can be compared by eye."""
 
     low: float
     high: float
 
     @classmethod
-    def over(cls, report: Report) -> Scale:
+    def over(cls, rows: Iterable[Stage | Evaluation], more: Iterable[float] = ()) -> Scale:
         """From just below the lowest interval to just above the highest."""
-        rows = [*report.stages, *report.evaluation]
-        shown = [bound for row in rows for bound in (row.interval_95 or ()) + (row.accuracy,)]
-        shown += [accuracy for row in report.comparisons for accuracy in row.accuracies]
+        shown = [*more, *(bound for row in rows for bound in (*(row.interval_95 or ()), row.accuracy))]
         low, high = min(shown, default=0.0), max(shown, default=1.0)
         margin = max(0.002, 0.06 * (high - low))
         return cls(max(0.0, low - margin), min(1.0, high + margin))
@@ -117,7 +124,9 @@ def most_confused(report: Report, rows: int = 10) -> list[tuple[str, str, int, i
         for heard, count in enumerate(counts)
         if count and said != heard
     ]
-    return sorted(pairs, key=lambda pair: -pair[2])[:rows]
+    pairs.sort(key=lambda pair: -pair[2])
+    repeated = [pair for pair in pairs if pair[2] > 1]  # what happened once is chance, unless nothing else happened
+    return (repeated or pairs)[:rows]
 
 
 @dataclass(frozen=True)
@@ -150,7 +159,7 @@ def drawings(report: Report) -> dict[str, Markup]:
     if choice := report.trade_off:
         drawn["trade_off"] = _both(lambda width: figures.trade_off(choice, width))
     if table := report.confusion:
-        drawn["confusion"] = Markup(figures.confusion(table))
+        drawn["confusion"] = Markup(confusion(table))
     if recording := report.example:
         drawn["example"] = _both(lambda width: example(recording, width))
     return drawn

@@ -29,9 +29,8 @@ def _replace(path: Path, text: str) -> Path:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(text.encode("utf-8", errors="replace"))  # a label from a file name may hold a lone surrogate
-        os.chmod(name, 0o644)  # mkstemp's 0600 would hide the report from a web server
-        os.replace(name, path)
+        Path(name).chmod(0o644)  # mkstemp's 0600 would hide the report from a web server
+        return Path(name).replace(path)
     except BaseException:
-        os.unlink(name)
+        Path(name).unlink()
         raise
-    return path
