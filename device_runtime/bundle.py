@@ -34,9 +34,19 @@ class Bundle:
     model: Model
 
     @property
+    def manifest_bytes(self) -> int:
+        """Of manifest.json, which cannot tell its own size."""
+        return (self.folder / MANIFEST).stat().st_size
+
+    @property
     def size_bytes(self) -> int:
-        """Of all files that the manifest lists."""
-        return sum(entry["bytes"] for entry in self.manifest.files.values())
+        """Of the whole folder."""
+        return self.manifest_bytes + sum(int(entry["bytes"]) for entry in self.manifest.files.values())
+
+    @property
+    def device_bytes(self) -> int:
+        """Of what the reference engine needs, manifest.json and model.npz: the size that a budget limits."""
+        return self.manifest_bytes + int(self.manifest.files[MODEL]["bytes"])
 
 
 def read(folder: Path | str) -> Bundle:
@@ -55,6 +65,10 @@ def read_manifest(folder: Path) -> Manifest:
     """The checked manifest alone."""
     path = folder / MANIFEST
     data = _read_start(path, MAX_MANIFEST_BYTES + 1)
+    if data is None and not folder.exists():
+        raise BundleError(f"there is no folder {folder}. Check the path, or make a bundle with: tinyrnn build SCENARIO")
+    if data is None and not folder.is_dir():
+        raise BundleError(f"{folder} is a file; the bundle comes first: tinyrnn run BUNDLE SOURCE")
     if data is None:
         raise BundleError(
             f"{folder} is not a bundle: it has no {MANIFEST}. Make one with: tinyrnn build SCENARIO, or check the path"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from device_runtime.bundle import Bundle
+from device_runtime.bundle import MODEL, Bundle
+from device_runtime.manifest import MANIFEST
 from device_runtime.tables import plain, table
 
 
@@ -14,14 +15,21 @@ def card(bundle: Bundle) -> str:
     return "\n".join(_lines(bundle))
 
 
+def sizes(bundle: Bundle) -> dict[str, int]:
+    """Bytes of each file in the folder."""
+    return {MANIFEST: bundle.manifest_bytes, **{name: entry["bytes"] for name, entry in bundle.manifest.files.items()}}
+
+
 def _lines(bundle: Bundle) -> Iterator[str]:
     manifest = bundle.manifest
     thresholds = manifest.decoder.get("thresholds", {})
-    yield f"{manifest.name}: {manifest.task}, {bundle.size_bytes} bytes, bundle format {manifest.format}\n"
+    on_device = f"{bundle.device_bytes:,} bytes on a device ({MANIFEST} and {MODEL})"
+    yield f"{manifest.name}: {manifest.task}, bundle format {manifest.format}"
+    yield f"{on_device}, {bundle.size_bytes:,} in the whole folder\n"
     yield table([{"label": label, "threshold": thresholds.get(label)} for label in manifest.labels])
     yield f"\nfront end: {plain(manifest.frontend)}"
     yield f"decoder: {plain({key: value for key, value in manifest.decoder.items() if key != 'thresholds'})}\n"
-    yield table([{"file": name, "bytes": entry["bytes"]} for name, entry in manifest.files.items()])
+    yield table([{"file": name, "bytes": size} for name, size in sizes(bundle).items()])
     tables = {key: value for key, value in manifest.card.items() if _is_table(value)}
     rest = {key: value for key, value in manifest.card.items() if key not in tables}
     if rest:

@@ -1,42 +1,24 @@
-"""The command line: tinyrnn run, evaluate, check, bench and info; a workstation adds verbs by entry points.
+"""The command line: the verbs of a board; a workstation adds others by entry points.
 
 Exit codes: 0 fine, 1 a promise was missed, 2 bad input, with one line on stderr and never a traceback.
 """
 
 from __future__ import annotations
 
-import argparse
 import importlib.metadata
-import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from io import BufferedIOBase, TextIOWrapper
-from pathlib import Path
-from typing import Any, cast
+from collections.abc import Sequence
+from io import TextIOWrapper
+from typing import Any
 
-import numpy as np
-
-from device_runtime import bench, bundle, engines, golden, sources
-from device_runtime.arguments import Parser, examples, near, threshold
-from device_runtime.arithmetic import Float32
-from device_runtime.card import card
+from device_runtime.arguments import Parser, examples, near
 from device_runtime.errors import InputError, TinyRnnError
-from device_runtime.evaluate import evaluate, false_accepts
-from device_runtime.nearest import Nearest
-from device_runtime.noise import Noises
-from device_runtime.progress import progress
-from device_runtime.recordings import SPLITS, Recording, audio_files, list_recordings
-from device_runtime.session import Session
-from device_runtime.summary import summary
-from device_runtime.tables import table
+from device_runtime.verbs import BUILT_IN
 
 VERBS_GROUP = "tinyrnn.verbs"
 """Entry points here are functions `add_verb(subparsers)` that add a parser and set its default `handler`."""
-
-SHARED_NOISE = "speech/speech_commands_v0.02/_background_noise_"
-"""Below TINYRNN_DATA: noise to evaluate in when the data brings none."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -103,194 +85,6 @@ def _add_others(verbs: Any, verb: str | None) -> None:
                     f"the verb {name} cannot be loaded: {error}. It needs the workstation: pip install -e ."
                 ) from error
             verbs.add_parser(name, help=f"(cannot be loaded: {error})")
-
-
-def _verb(verbs: Any, name: str, text: str, handler: Callable[[argparse.Namespace], int], *shown: str) -> Parser:
-    """A verb on a bundle, with examples."""
-    title = f"{text[0].upper()}{text[1:]}."
-    parser: Parser = verbs.add_parser(name, help=text, description=title, epilog=examples(*shown), allow_abbrev=False)
-    parser.add_argument("bundle", metavar="BUNDLE", help="a bundle's folder")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.set_defaults(handler=handler)
-    return parser
-
-
-def _add_run(verbs: Any) -> None:
-    parser = _verb(
-        verbs,
-        "run",
-        "turn a recording, a pipe or the microphone into events",
-        _run_stream,
-        "run demo.bundle recording.wav",
-        "run demo.bundle recording.wav --threshold yes=0.7 --json",
-        "arecord -q -f S16_LE -r 16000 | run demo.bundle -",
-    )
-    from_ = "an audio file, or - for standard input (raw 16-bit mono or WAV); else the microphone"
-    parser.add_argument("source", metavar="SOURCE", nargs="?", help=from_)
-    _add_engine_and_thresholds(parser)
-
-
-def _add_engine_and_thresholds(parser: Parser) -> None:
-    choices = f"one of {', '.join(engines.ENGINES)} (default: {engines.DEFAULT})"
-    parser.add_argument("--engine", metavar="NAME", default=engines.DEFAULT, help=choices)
-    instead = "instead of the bundle's own; may be given for several words"
-    parser.add_argument("--threshold", action="append", default=[], type=threshold, metavar="WORD=0.7", help=instead)
-
-
-def _add_all_engines(parser: Parser) -> None:
-    choices = f"one of {', '.join(engines.ENGINES)}, or all that this machine has (default: all)"
-    parser.add_argument("--engine", metavar="NAME", default="all", help=choices)
-
-
-def _run_stream(args: argparse.Namespace) -> int:
-    session = Session.open(args.bundle, args.engine, dict(args.threshold))
-    nearest, fired = Nearest(session.labels, session.thresholds), False
-    for chunk in _source(args.source, int(session.frontend.sample_rate_hz)):
-        for step in session.listen(chunk):
-            nearest.take(step.scores, step.time_s)
-            for event in step.events:
-                fired = True
-                line = f"{event.time_s:7.2f} s  {event.label}  {event.score:.2f}"
-                print(json.dumps(event.as_dict()) if args.json else line, flush=True)
-    if not fired and sys.stderr.isatty():
-        print(nearest.told(), file=sys.stderr)
-    return 0
-
-
-def _source(name: str | None, rate: int) -> Iterator[Float32]:
-    if name is None:
-        if sys.stderr.isatty():
-            print("listening to the microphone; stop with Ctrl-C", file=sys.stderr)
-        return sources.microphone_chunks(rate)
-    if name == "-":
-        if sys.stdin.isatty():
-            raise InputError(
-                "- reads audio from a pipe, but standard input is the terminal. "
-                "Use: arecord -q -f S16_LE -r 16000 | tinyrnn run BUNDLE -"
-            )
-        return sources.stream_chunks(cast(BufferedIOBase, sys.stdin.buffer), rate)
-    return sources.file_chunks(name, rate)
-
-
-def _add_evaluate(verbs: Any) -> None:
-    parser = _verb(
-        verbs,
-        "evaluate",
-        "measure accuracy and false accepts as a device has them",
-        _evaluate,
-        "evaluate demo.bundle recordings          # recordings/yes/1.wav, recordings/no/1.wav, ...",
-        "evaluate demo.bundle speech_commands_v0.02 --split test --json",
-        "evaluate demo.bundle --negatives podcasts",
-    )
-    labelled = "labelled recordings: LABEL/NAME.wav, or a known data set in its own layout"
-    parser.add_argument("data", metavar="DATA", nargs="?", help=labelled)
-    splits = "as the data set has them; LABEL/NAME.wav is all test (default: test)"
-    parser.add_argument("--split", default="test", choices=[*SPLITS, "all"], help=splits)
-    beside = "recordings of noise that training has not heard; else DATA/_background_noise_, or made"
-    parser.add_argument("--noise", metavar="DIR", help=beside)
-    parser.add_argument("--negatives", metavar="DIR", help="recordings without the words, played as one stream")
-    parser.add_argument("--limit", type=int, metavar="N", help="only N clips, drawn at random by --seed")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the order, the noise and --limit (0)")
-    _add_engine_and_thresholds(parser)
-
-
-def _evaluate(args: argparse.Namespace) -> int:
-    if args.data is None and args.negatives is None:
-        raise InputError("nothing to evaluate: name a folder of labelled recordings, or --negatives DIR")
-    session = Session.open(args.bundle, args.engine, dict(args.threshold))
-    if session.bundle.manifest.task != "keyword_spotting":
-        raise InputError(f"evaluate measures keyword_spotting, but {args.bundle} is for {session.bundle.manifest.task}")
-    numbers: dict[str, Any] = {}
-    if args.data is not None:
-        recordings = _chosen(list_recordings(args.data), args)
-        numbers |= evaluate(session, recordings, _noises(args, session), args.seed, progress("clips")).as_dict()
-    if args.negatives is not None:
-        negatives = false_accepts(session, audio_files(args.negatives), progress("negatives")).as_dict()
-        # those that no number on clips is named like stand at the top as well
-        numbers = {**negatives, **numbers, "negatives": negatives}
-    print(json.dumps(numbers, indent=2) if args.json else summary(numbers))
-    return 0
-
-
-def _chosen(recordings: Sequence[Recording], args: argparse.Namespace) -> list[Recording]:
-    chosen = [recording for recording in recordings if args.split in (recording.split, "all")]
-    if not chosen:
-        there = sorted({recording.split for recording in recordings})
-        raise InputError(f"{args.data} has no recordings in the split {args.split}; it has: {', '.join(there)}")
-    if args.limit is None or args.limit >= len(chosen):
-        return chosen
-    if args.limit < 1:
-        raise InputError(f"--limit must be at least 1, got {args.limit}")
-    return [chosen[i] for i in sorted(np.random.default_rng(args.seed).permutation(len(chosen))[: args.limit])]
-
-
-def _noises(args: argparse.Namespace, session: Session) -> Noises:
-    shared = Path(os.environ.get("TINYRNN_DATA", "")) / SHARED_NOISE
-    folders = [Path(args.data) / "_background_noise_", shared] if args.noise is None else [Path(args.noise)]
-    heard = session.bundle.manifest.card.get("noises_heard", [])
-    noises = Noises.choose(folders, int(session.frontend.sample_rate_hz), heard)
-    if args.noise is not None and not noises.recordings:
-        raise InputError(f"{args.noise} has no noise that training has not heard. Name a folder of other recordings")
-    return noises
-
-
-def _add_check(verbs: Any) -> None:
-    text = "replay the golden frames; exit 1 on any differing bit"
-    _add_all_engines(_verb(verbs, "check", text, _check, "check demo.bundle", "check demo.bundle --engine onnx --json"))
-
-
-def _check(args: argparse.Namespace) -> int:
-    checked = bundle.read(args.bundle)
-    frames = golden.read(checked)
-    rows: list[dict[str, Any]] = []
-    for name, missing in _missing(args.engine, checked).items():
-        differing = None if missing else golden.replay(engines.load(name, checked), frames)
-        result = missing or ("every bit is equal" if differing == 0 else "DIFFERS")
-        rows.append({"engine": name, "frames": len(frames.frames), "differing_values": differing, "result": result})
-    print(json.dumps({"engines": rows}, indent=2) if args.json else table(rows))
-    # the reference engine needs nothing, so that at least one has run
-    return int(any(row["differing_values"] for row in rows))
-
-
-def _missing(engine: str, opened: bundle.Bundle) -> dict[str, str | None]:
-    """The engines to run, each with what it lacks; one that was asked for by name says so itself."""
-    if engine != "all":
-        return {engine: None}
-    why: dict[str, str | None] = {}
-    for name, choice in engines.ENGINES.items():
-        lacking = None if choice.is_installed() else "not installed"
-        why[name] = lacking if choice.file in opened.manifest.files else f"not in this bundle: {choice.file}"
-    return why
-
-
-def _add_bench(verbs: Any) -> None:
-    text = "time each engine, and take its memory"
-    _add_all_engines(_verb(verbs, "bench", text, _bench, "bench demo.bundle", "bench demo.bundle --engine litert"))
-
-
-def _bench(args: argparse.Namespace) -> int:
-    opened = bundle.read(args.bundle)
-    missing = _missing(args.engine, opened)
-    costs = [bench.measure(args.bundle, name).as_dict() for name, why in missing.items() if why is None]
-    if args.json:
-        print(json.dumps({"engines": costs}, indent=2))
-    else:
-        print("\n".join([table(costs), *(f"{name}: {why}" for name, why in missing.items() if why)]))
-    return 0
-
-
-def _add_info(verbs: Any) -> None:
-    _verb(verbs, "info", "say what is in a bundle", _info, "info demo.bundle", "info demo.bundle --json")
-
-
-def _info(args: argparse.Namespace) -> int:
-    opened = bundle.read(args.bundle)
-    facts = {**opened.manifest.as_dict(), "size_bytes": opened.size_bytes}
-    print(json.dumps(facts, indent=2) if args.json else card(opened))
-    return 0
-
-
-BUILT_IN = {"run": _add_run, "evaluate": _add_evaluate, "check": _add_check, "bench": _add_bench, "info": _add_info}
 
 
 if __name__ == "__main__":

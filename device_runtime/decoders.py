@@ -33,6 +33,9 @@ class Smooth:
     `refractory_ms` of the last event. Of several labels above their thresholds, the most probable one fires. A label
     without a threshold never fires.
 
+    Nothing fires before one full window has been heard since the start or the last reset: until then the mean is over
+    fewer steps, and one chance step would be enough.
+
     >>> decoder = Smooth(["_silence_", "yes"], 60, {"yes": 0.8}, release=0.5, refractory_ms=1000, frame_s=0.03)
     >>> [len(decoder.push(np.array([0, score], np.float32), 0.03 * i)[1]) for i, score in enumerate([-9, 9, 9, 9])]
     [0, 0, 1, 0]
@@ -73,7 +76,8 @@ class Smooth:
         self._steps += 1
         smoothed = self._recent.sum(axis=0) / min(self._steps, self.window_steps)
         self._armed |= smoothed < self._releases
-        return smoothed.astype(np.float32), self._fire(smoothed, time_s)
+        heard_enough = self._steps >= self.window_steps
+        return smoothed.astype(np.float32), self._fire(smoothed, time_s) if heard_enough else []
 
     def _fire(self, smoothed: np.ndarray[Any, np.dtype[np.float64]], time_s: float) -> list[Event]:
         ready = self._armed & (smoothed >= self._thresholds)

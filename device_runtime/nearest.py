@@ -18,16 +18,20 @@ class Nearest:
     'nothing fired in 1.5 s; yes came nearest, 0.40 of the 0.80 that it needs. To hear more: --threshold yes=0.36'
     """
 
-    def __init__(self, labels: Sequence[str], thresholds: Mapping[str, float]):
+    def __init__(self, labels: Sequence[str], thresholds: Mapping[str, float], window_steps: int = 1):
         self._labels = labels
+        self._too_early = window_steps - 1  # steps in which nothing can fire yet
         self._thresholds = np.array([thresholds.get(label, np.inf) for label in labels])  # (labels,)
         self._peaks = np.zeros(len(labels))
         self._time_s = 0.0
 
     def take(self, scores: Float32, time_s: float) -> None:
         """The smoothed scores (labels,) of one step."""
-        self._peaks = np.maximum(self._peaks, scores)
         self._time_s = time_s
+        if self._too_early > 0:
+            self._too_early -= 1
+        else:
+            self._peaks = np.maximum(self._peaks, scores)
 
     def told(self) -> str:
         """One line for a person."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from device_runtime import bundle, engines
-from device_runtime.errors import BundleError, EngineError
+from device_runtime.errors import BundleError, EngineError, InputError
 from device_runtime.manifest import Manifest
 
 
@@ -18,6 +18,8 @@ def pack(source: Path | str, target: Path | str, engine: str = engines.DEFAULT) 
     how each stage was measured stays in the whole bundle.
     """
     opened = bundle.read(source)
+    if Path(target).resolve() == Path(source).resolve():
+        raise InputError(f"{target} is the bundle itself, which packing would cut down. Name another folder")
     if engine not in engines.ENGINES:
         raise EngineError(f"there is no engine {engine!r}. Choose one of: {', '.join(engines.ENGINES)}")
     needed = engines.ENGINES[engine].file
@@ -31,8 +33,3 @@ def pack(source: Path | str, target: Path | str, engine: str = engines.DEFAULT) 
             shutil.copyfile(opened.folder / needed, folder / needed)
 
     return bundle.write(target, manifest, opened.model, write_files)
-
-
-def packed_bytes(folder: Path | str) -> int:
-    """All files of a bundle's folder, the manifest included."""
-    return sum(path.stat().st_size for path in Path(folder).iterdir())

@@ -48,9 +48,7 @@ def list_recordings(folder: Path | str) -> list[Recording]:
     validation_list.txt (Speech Commands), recordings/DIGIT_SPEAKER_TAKE (Free Spoken Digits), and any tree of
     LABEL/recording, which is all test.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise InputError(f"there is no data folder {folder}. Expected a folder of recordings; check the path.")
+    folder = _folder(folder)
     recordings = _layout(folder)
     if not recordings:
         raise InputError(
@@ -61,10 +59,20 @@ def list_recordings(folder: Path | str) -> list[Recording]:
 
 def audio_files(folder: Path | str) -> list[Path]:
     """All audio files below a folder at any depth, sorted."""
-    found = [path for path in Path(folder).rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file()]
+    folder = _folder(folder)
+    found = [path for path in folder.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file()]
     if not found:
         raise InputError(f"{folder} holds no audio files. Expected {', '.join(AUDIO_SUFFIXES)} at any depth.")
     return sorted(found)
+
+
+def _folder(path: Path | str) -> Path:
+    folder = Path(path)
+    if not folder.exists():
+        raise InputError(f"there is no data folder {folder}. Expected a folder of recordings; check the path.")
+    if not folder.is_dir():
+        raise InputError(f"{folder} is a file, expected a folder of recordings. Name the folder that it lies in.")
+    return folder
 
 
 def _layout(folder: Path) -> list[Recording]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import string
 from collections.abc import Iterator
 from io import BufferedIOBase
 from pathlib import Path
@@ -16,6 +17,9 @@ from device_runtime.resample import Resampler
 from device_runtime.wav import PIECE_SAMPLES, WavFormat, read_wav_header, wav_pieces
 
 MICROPHONE_CHUNK_MS = 30
+TEXT = string.printable.encode()
+TEXT_BYTES = 4096
+"""No 128 ms of sound are all printable ASCII."""
 
 
 def file_chunks(path: Path | str, sample_rate_hz: int = 16_000) -> Iterator[Float32]:
@@ -49,7 +53,24 @@ def stream_chunks(
         raise InputError(f"{name} ended before any sample. Expected 16-bit mono PCM or a WAV at {sample_rate_hz} Hz.")
     if start == b"RIFF":
         return _wav_chunks(stream, name, start, sample_rate_hz)
-    return raw_chunks(stream, start)
+    return raw_chunks(stream, _no_text(stream, start, name))
+
+
+def _no_text(stream: BufferedIOBase, start: bytes, name: str) -> bytes:
+    """What came first, once it is no text; text is refused.
+
+    Sound is told from text by its first byte that is no printable ASCII, usually one of the first four; silence is
+    zeros. Only what looks like text is read on.
+    """
+    while start.strip(TEXT) == b"":
+        read = stream.read1(TEXT_BYTES - len(start)) if len(start) < TEXT_BYTES else b""
+        if not read:
+            raise InputError(
+                f"{name} is text ({start[:20].decode()!r}), not audio. Expected 16-bit mono PCM or a WAV: "
+                "arecord -q -f S16_LE -r 16000 | tinyrnn run BUNDLE -"
+            )
+        start += read
+    return start
 
 
 def raw_chunks(stream: BufferedIOBase, start: bytes = b"") -> Iterator[Float32]:

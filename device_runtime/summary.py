@@ -24,7 +24,7 @@ def _clips(numbers: Mapping[str, Any]) -> Iterator[str]:
     clips = f"{numbers['clips']} clips{speakers}{skipped}"
     yield f"{numbers['bundle']} ({numbers['engine']}) on {numbers['split']}: {clips}"
     if all(label.startswith("_") for label in numbers["per_label"]):
-        yield "none of them says a word of the bundle: right is to call them no word"
+        yield "none of them says a word of the bundle: right is that none fires at the thresholds"
     yield ""
     heard = {
         "warm, as a device hears it": ("accuracy", "interval_95"),
@@ -37,6 +37,9 @@ def _clips(numbers: Mapping[str, Any]) -> Iterator[str]:
         if numbers[rate] is not None
     ]
     yield table(rows)
+    if numbers["accuracy_unknown_allowed"] != numbers["accuracy"]:
+        strict = _percent(numbers["accuracy_unknown_allowed"])
+        yield f"\nwith _unknown_ as an answer like the words, by the highest score alone: {strict} %"
     if noise := numbers["noise"]:
         yield f"\nnoise: {', '.join(noise['names'])} ({noise['source']})"
     detection = numbers["detection"]

@@ -37,12 +37,12 @@ LAYERS = {
     **dict.fromkeys(("errors", "events", "arithmetic"), 0),
     "session": 2,
     **dict.fromkeys(("bench", "evaluate"), 3),
-    "cli": 4,
+    **dict.fromkeys(("verbs", "cli"), 4),
     **dict.fromkeys(("__init__", "__main__"), 5),
 }
 
 # Extras of tinyrnn-runtime: imported inside the function that needs one, never when a module loads.
-OPTIONAL = {"ai_edge_litert", "onnxruntime", "pymicro_features", "sounddevice", "soundfile", "soxr", "tflite_runtime"}
+OPTIONAL = {"ai_edge_litert", "onnxruntime", "pymicro_features", "sounddevice", "soundfile", "tflite_runtime"}
 HEAVY = ("torch", "onnx", "onnxruntime", "tensorflow", "ai_edge_litert", "scipy", "matplotlib", "soundfile")
 
 # Written apart, so that this file does not say them.

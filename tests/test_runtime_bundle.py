@@ -56,7 +56,9 @@ def test_a_bundle_comes_back_as_it_was_written(folder):
         tiny_manifest(), model=weights.describe(MODEL), files=read.manifest.files
     )
     assert sorted(path.name for path in folder.iterdir()) == ["golden.npz", "manifest.json", "model.npz"]
-    assert read.size_bytes == sum((folder / name).stat().st_size for name in ("golden.npz", "model.npz"))
+    sizes = {path.name: path.stat().st_size for path in folder.iterdir()}
+    assert read.size_bytes == sum(sizes.values())
+    assert read.device_bytes == sizes["manifest.json"] + sizes["model.npz"]
     for name, array in weights.arrays(read.model).items():
         assert array.tobytes() == weights.arrays(MODEL)[name].tobytes()
         assert array.flags.c_contiguous
@@ -81,10 +83,18 @@ def test_the_same_model_gives_the_same_bytes_and_zeros_make_them_fewer(tmp_path)
 def test_a_folder_without_manifest_is_not_a_bundle(tmp_path):
     with pytest.raises(BundleError, match=r"is not a bundle: it has no manifest\.json. Make one with: tinyrnn build"):
         bundle.read(tmp_path)
-    with pytest.raises(BundleError, match=r"nowhere is not a bundle"):
-        bundle.read(tmp_path / "nowhere")
     with pytest.raises(BundleError, match=r"cannot be read: File name too long. Check the path and its permissions"):
         bundle.read(tmp_path / ("long" * 100))
+
+
+def test_a_path_that_is_no_folder_is_named(tmp_path):
+    with pytest.raises(
+        BundleError, match=r"there is no folder .*nowhere\. Check the path, or make a bundle with: tiny"
+    ):
+        bundle.read(tmp_path / "nowhere")
+    (tmp_path / "speech.wav").write_bytes(b"RIFF")
+    with pytest.raises(BundleError, match=r"speech\.wav is a file; the bundle comes first: tinyrnn run BUNDLE SOURCE"):
+        bundle.read(tmp_path / "speech.wav")
 
 
 def test_a_newer_format_asks_for_an_upgrade(folder):

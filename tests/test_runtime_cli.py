@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from device_runtime import cli, golden
+from device_runtime import bundle, cli, golden, sources, verbs
 from device_runtime.engines.reference import ReferenceEngine
+from device_runtime.noise import Noises
 from device_runtime.session import Session
 from models import tiny_model, write_tiny_bundle
 from sounds import EAGER, babble, wav_bytes, write_bundle
@@ -42,7 +43,7 @@ def refused(capsys, *arguments):
 def test_run_prints_a_line_for_each_event(capsys, folder, recording):
     assert cli.main(["run", folder, recording]) == 0
     lines = capsys.readouterr().out.splitlines()
-    events = Session.open(folder).push(np.concatenate(list(cli.sources.file_chunks(recording))))
+    events = Session.open(folder).push(np.concatenate(list(sources.file_chunks(recording))))
     assert lines == [f"{event.time_s:7.2f} s  {event.label}  {event.score:.2f}" for event in events]
     assert lines
 
@@ -106,6 +107,7 @@ def test_evaluate_prints_what_was_measured(capsys, monkeypatch, tmp_path, folder
     assert cli.main(command) == 0
     numbers = json.loads(capsys.readouterr().out)
     wanted = {"task", "engine", "split", "clips", "accuracy", "interval_95", "accuracy_cold", "accuracy_noise_10db"}
+    wanted |= {"accuracy_unknown_allowed", "bundle_bytes", "device_bytes"}
     wanted |= {"per_label", "seconds", "hours", "false_accepts", "false_accepts_per_hour", "negatives", "detection"}
     assert wanted <= set(numbers)
     assert (numbers["clips"], numbers["skipped"], numbers["negatives"]["clips"]) == (4, 1, 1)
@@ -132,9 +134,9 @@ def test_evaluate_takes_noise_from_where_it_is_told_or_from_the_data(capsys, mon
     assert json.loads(capsys.readouterr().out)["noise"]["names"] == ["in _background_noise_"]
     cli.main(["evaluate", folder, data, "--noise", str(tmp_path / "noise"), "--json"])
     assert json.loads(capsys.readouterr().out)["noise"]["names"] == ["in noise"]
-    assert "none has no noise that training has not heard" in refused(
-        capsys, "evaluate", folder, data, "--noise", str(tmp_path / "none")
-    )
+    monkeypatch.setattr(verbs.Noises, "choose", lambda *_: Noises.generated([]))  # as if training had heard it all
+    message = refused(capsys, "evaluate", folder, data, "--noise", str(tmp_path / "noise"))
+    assert "noise has no noise that training has not heard" in message
 
 
 def test_evaluate_draws_a_limited_number_of_clips_by_seed(capsys, tmp_path, folder):
@@ -167,7 +169,7 @@ def test_check_reports_engines_that_are_not_installed(capsys, tmp_path, monkeypa
         (folder / "model.onnx").write_bytes(b"")
 
     model = tiny_model()
-    cli.bundle.write(tmp_path / "tiny.bundle", cli.bundle.read(write_bundle(tmp_path / "a")).manifest, model, also_onnx)
+    bundle.write(tmp_path / "tiny.bundle", bundle.read(write_bundle(tmp_path / "a")).manifest, model, also_onnx)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert cli.main(["check", str(tmp_path / "tiny.bundle"), "--json"]) == 0
     rows = {row["engine"]: row for row in json.loads(capsys.readouterr().out)["engines"]}
@@ -195,8 +197,8 @@ def test_info_says_what_is_in_a_bundle(capsys, tmp_path):
     opened = write_tiny_bundle(tmp_path / "a")
     data = [{"name": "speech_commands", "licence": "CC BY 4.0"}]
     card = {"seed": 7, "noises_heard": [], "data": data, "stages": stages}
-    manifest = cli.bundle.Manifest(**{**vars(opened.manifest), "card": card})
-    cli.bundle.write(tmp_path / "tiny.bundle", manifest, opened.model, lambda _: None)
+    manifest = bundle.Manifest(**{**vars(opened.manifest), "card": card})
+    bundle.write(tmp_path / "tiny.bundle", manifest, opened.model, lambda _: None)
     assert cli.main(["info", str(tmp_path / "tiny.bundle")]) == 0
     out = capsys.readouterr().out
     for line in ("yes            0.5", "silence          -", "model.npz", "seed: 7", "noises_heard: -"):
@@ -205,6 +207,32 @@ def test_info_says_what_is_in_a_bundle(capsys, tmp_path):
     assert out.splitlines()[-3:] == ["stage    accuracy  bytes", "teacher     0.981      -", "int8        0.955  40000"]
     assert cli.main(["info", str(tmp_path / "tiny.bundle"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["card"] == card
+
+
+def test_info_and_pack_say_what_a_device_must_store(capsys, tmp_path):
+    whole = write_tiny_bundle(tmp_path / "whole.bundle")
+    assert cli.main(["info", str(whole.folder)]) == 0
+    line = f"{whole.device_bytes:,} bytes on a device (manifest.json and model.npz), {whole.size_bytes:,} in the whole"
+    assert line in capsys.readouterr().out
+    cli.main(["info", str(whole.folder), "--json"])
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["device_bytes"], facts["size_bytes"]) == (whole.device_bytes, whole.size_bytes)
+
+    packed = tmp_path / "small.bundle"
+    assert cli.main(["pack", str(whole.folder), str(packed)]) == 0
+    written = bundle.read(packed)
+    assert written.size_bytes == written.device_bytes < whole.size_bytes
+    out = capsys.readouterr().out.splitlines()
+    assert out[-1] == f"wrote {packed}: {written.size_bytes:,} bytes for the engine reference"
+    assert [line.split()[0] for line in out[:-1]] == ["file", "manifest.json", "model.npz"]
+    assert cli.main(["pack", str(whole.folder), str(packed), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["bytes"] == written.size_bytes
+
+
+def test_text_from_a_pipe_is_no_sound(capsys, monkeypatch, folder):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"hello\n")))
+    message = refused(capsys, "run", folder, "-")
+    assert "standard input is text ('hello\\n'), not audio. Expected 16-bit mono PCM or a WAV: arecord" in message
 
 
 def test_an_unknown_verb_suggests_the_near_one(capsys):
@@ -224,13 +252,22 @@ REFUSED = {
     "no word 'yess'. Did you mean yes?": ["run", "{bundle}", "{wav}", "--threshold", "yess=0.7"],
     "threshold of yes must be a probability from 0 to 1, got 7.0": ["run", "{bundle}", "{wav}", "--threshold=yes=7"],
     "there is no engine 'onyx' (did you mean onnx?)": ["run", "{bundle}", "{wav}", "--engine", "onyx"],
-    "{tmp}/none is not a bundle: it has no manifest.json": ["info", "{tmp}/none"],
+    "{tmp} is not a bundle: it has no manifest.json": ["info", "{tmp}"],
+    "there is no folder {tmp}/none. Check the path": ["info", "{tmp}/none"],
+    "{wav} is a file; the bundle comes first: tinyrnn run BUNDLE SOURCE": ["run", "{wav}", "{bundle}"],
     "cannot read {tmp}/none.wav: No such file": ["run", "{bundle}", "{tmp}/none.wav"],
     "cannot read {tmp}: Is a directory": ["run", "{bundle}", "{tmp}"],
     "there is no data folder {tmp}/none": ["evaluate", "{bundle}", "{tmp}/none"],
     "nothing to evaluate: name a folder": ["evaluate", "{bundle}"],
     "{words} has no recordings in the split train; it has: test": ["evaluate", "{bundle}", "{words}", "--split=train"],
-    "{tmp}/none holds no audio files": ["evaluate", "{bundle}", "--negatives", "{tmp}/none"],
+    "there is no data folder {tmp}/none. Expected": ["evaluate", "{bundle}", "--negatives", "{tmp}/none"],
+    "{wav} is a file, expected a folder of recordings": ["evaluate", "{bundle}", "--negatives", "{wav}"],
+    "{wav} is a file, expected a folder": ["evaluate", "{bundle}", "{wav}"],
+    "there is no data folder {tmp}/none. Expected a": ["evaluate", "{bundle}", "{words}", "--noise", "{tmp}/none"],
+    "{wav} is a file, expected": ["evaluate", "{bundle}", "{words}", "--noise", "{wav}"],
+    "{tmp}/tiny.bundle holds no audio files. Expected .wav": ["evaluate", "{bundle}", "{words}", "--noise", "{bundle}"],
+    "{bundle} is the bundle itself, which packing would cut down": ["pack", "{bundle}", "{bundle}"],
+    "{bundle} has no model.onnx, which the engine onnx reads": ["pack", "{bundle}", "{tmp}/out", "--engine=onnx"],
     "invalid choice: 'all of it' (choose from": ["evaluate", "{bundle}", "{words}", "--split", "all of it"],
 }
 
@@ -244,11 +281,11 @@ def test_what_a_user_gets_wrong_takes_one_line(capsys, tmp_path, folder, recordi
 
 def test_evaluate_refuses_another_task(capsys, tmp_path):
     opened = write_tiny_bundle(tmp_path / "a")
-    manifest = cli.bundle.Manifest(**{**vars(opened.manifest), "task": "forecasting"})
-    manifest = cli.bundle.Manifest(
-        **{**vars(manifest), "frontend": cli.bundle.read(write_bundle(tmp_path / "b")).manifest.frontend}
+    manifest = bundle.Manifest(**{**vars(opened.manifest), "task": "forecasting"})
+    manifest = bundle.Manifest(
+        **{**vars(manifest), "frontend": bundle.read(write_bundle(tmp_path / "b")).manifest.frontend}
     )
-    cli.bundle.write(tmp_path / "c", manifest, opened.model, lambda _: None)
+    bundle.write(tmp_path / "c", manifest, opened.model, lambda _: None)
     message = refused(capsys, "evaluate", str(tmp_path / "c"), write_words(tmp_path / "words"))
     assert f"evaluate measures keyword_spotting, but {tmp_path}/c is for forecasting" in message
 
@@ -257,7 +294,7 @@ def test_an_unknown_verb_on_a_board_says_where_more_come_from(capsys, monkeypatc
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [])
     message = refused(capsys, "build", "demo")
     assert message.endswith(
-        "Choose one of: run, evaluate, check, bench, info; more come with the workstation: pip install -e .\n"
+        "Choose one of: run, evaluate, check, bench, info, pack; more come with the workstation: pip install -e .\n"
     )
 
 
@@ -330,6 +367,6 @@ def test_an_interruption_or_a_full_disk_leaves_no_traceback(capsys, monkeypatch,
     def fail(*_):
         raise error
 
-    monkeypatch.setattr(cli.bundle, "read", fail)
+    monkeypatch.setattr(bundle, "read", fail)
     assert cli.main(["info", folder]) == code
     assert capsys.readouterr().err == ("" if code == 130 else "tinyrnn: [Errno 28] No space left\n")

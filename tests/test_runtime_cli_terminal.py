@@ -53,6 +53,13 @@ def test_nothing_is_told_of_labels_that_never_fire():
     assert nearest.told() == "nothing fired in 2.0 s"
 
 
+def test_what_came_before_anything_could_fire_is_no_advice():
+    nearest = Nearest(("yes",), {"yes": 0.8}, window_steps=3)
+    for score in (1.0, 0.9, 0.4, 0.2):
+        nearest.take(np.array([score], np.float32), 2.0)
+    assert "yes came nearest, 0.40 of the 0.80" in nearest.told()
+
+
 def test_a_word_with_a_space_is_quoted_in_the_advice():
     nearest = Nearest(("zoom in",), {"zoom in": 0.5})
     nearest.take(np.array([0.2], np.float32), 2.0)

@@ -48,8 +48,8 @@ def test_a_word_fires_when_its_average_reaches_its_threshold():
 
 def test_a_word_must_fall_below_its_release_before_it_fires_again():
     high, dip, low = [{"yes": 1.0}] * 3, [{"yes": 0.5}] * 3, [{"yes": 0.3}] * 3
-    assert events(smooth(), high + dip + high) == [(0, "yes")]
-    assert events(smooth(), high + low + high) == [(0, "yes"), (8, "yes")]
+    assert events(smooth(), high + dip + high) == [(2, "yes")]
+    assert events(smooth(), high + low + high) == [(2, "yes"), (8, "yes")]
 
 
 def test_no_word_fires_in_the_refractory_time_of_another():
@@ -60,7 +60,18 @@ def test_no_word_fires_in_the_refractory_time_of_another():
 
 def test_of_two_words_the_more_probable_fires():
     decode = smooth(thresholds={"yes": 0.3, "no": 0.3}, refractory_ms=300)
-    assert events(decode, [{"yes": 0.4, "no": 0.5}] * 5) == [(0, "no")]
+    assert events(decode, [{"yes": 0.4, "no": 0.5}] * 5) == [(2, "no")]
+
+
+def test_nothing_fires_before_a_full_window_was_heard():
+    decode = smooth(window_ms=90)
+    sequence = [{"yes": 1.0}] * 2 + [{}]
+    for _ in range(2):
+        scored = [decode.push(scores(**p), 0) for p in sequence]
+        assert scored[0][0][1] == pytest.approx(1), "the scores are told from the first step on"
+        assert not any(events for _, events in scored), "though the mean over two steps was above the threshold"
+        decode.reset()
+    assert events(decode, [{"yes": 1.0}] * 3) == [(2, "yes")]
 
 
 def test_a_label_without_a_threshold_never_fires():

@@ -73,10 +73,10 @@ def test_clips_that_are_what_they_say_are_all_right(session, tmp_path):
 def test_misses_are_counted_as_what_was_decided_instead(session, tmp_path):
     clips = GOOD | {"high/4": level(-0.1), "high/5": level(0.0)}
     numbers = evaluate(session, list_recordings(write_clips(tmp_path / "d", clips))).as_dict()
-    # silence is never the answer; with all others equal the first one is
-    assert numbers["per_label"]["high"] == {"clips": 6, "accuracy": 0.6667, "missed_as": {"low": 1, "_unknown_": 1}}
-    assert numbers["accuracy"] == 0.8
-    assert numbers["accuracy_among_words"] == 0.9
+    # only words are an answer to a word; with both equal the first one is
+    assert numbers["per_label"]["high"] == {"clips": 6, "accuracy": 0.8333, "missed_as": {"low": 1}}
+    assert numbers["accuracy"] == 0.9
+    assert numbers["accuracy_unknown_allowed"] == 0.8, "_unknown_ comes before the words"
     assert numbers["detection"] == {
         "clips": 10,
         "missed_rate": 0.2,
@@ -84,6 +84,28 @@ def test_misses_are_counted_as_what_was_decided_instead(session, tmp_path):
         "wrong_rate": 0.1,
     }
     assert numbers["accuracy_noise_10db"] is None
+
+
+def test_a_clip_without_a_word_is_right_when_no_word_fires(session, tmp_path):
+    near, loud = {"maybe/0": level(0.02)}, {"maybe/1": level(-0.1)}
+    recordings = list_recordings(write_clips(tmp_path / "d", GOOD | near | loud))
+    result = evaluate(session, recordings, Noises.generated([]))
+    for condition in ("cold", "warm", "noisy"):
+        decided = dict(zip((c.recording.path for c in result.clips), result.decisions(condition), strict=True))
+        quiet = next(c for c in result.clips if c.recording.path == tmp_path / "d/maybe/0.wav")
+        assert quiet.fired[condition] == ()
+        assert result.right(condition) == 9
+        assert decided[tmp_path / "d/maybe/1.wav"] == "low"
+    numbers = result.as_dict()
+    assert numbers["per_label"]["_unknown_"] == {"clips": 2, "accuracy": 0.5, "missed_as": {"low": 1}}
+    assert numbers["accuracy"] == 0.9
+    assert numbers["accuracy_unknown_allowed"] == 0.8, "high has the highest score of what only comes near it"
+    assert "with _unknown_ as an answer like the words, by the highest score alone: 80.0 %" in summary(numbers)
+
+
+def test_an_evaluation_says_how_large_the_bundle_is(session, tmp_path):
+    numbers = evaluate(session, list_recordings(write_clips(tmp_path / "d", GOOD))).as_dict()
+    assert numbers["bundle_bytes"] == numbers["device_bytes"] == session.bundle.size_bytes
 
 
 def test_warm_clips_follow_another_word_that_does_not_count(session, tmp_path):
@@ -98,7 +120,7 @@ def test_warm_clips_follow_another_word_that_does_not_count(session, tmp_path):
         assert all(sign * value < 0 for value in heard[start : start + 56]), "0.7 s of the other word"
         assert all(sign * value > 0 for value in heard[start + 56 : start + warm])
         assert clip.warm[LABELS.index({"high": "low", "low": "high"}[clip.truth])] < 0.01
-        assert clip.fired == (clip.truth,)
+        assert clip.fired["warm"] == clip.fired["cold"] == (clip.truth,)
 
 
 def test_the_order_and_the_noise_follow_the_seed(session, tmp_path):
@@ -175,7 +197,7 @@ def test_a_person_reads_the_same_numbers(session, tmp_path):
 def test_a_person_is_told_when_no_clip_says_a_word(session, tmp_path):
     recordings = list_recordings(write_clips(tmp_path / "d", {"other/0": level(0.1), "another/0": level(0.2)}))
     text = summary(evaluate(session, recordings, Noises.generated([])).as_dict())
-    assert "2 clips\nnone of them says a word of the bundle: right is to call them no word\n" in text
+    assert "2 clips\nnone of them says a word of the bundle: right is that none fires at the thresholds\n" in text
 
 
 def test_a_person_is_told_what_was_left_out_and_sees_the_hardest_labels(session, tmp_path):

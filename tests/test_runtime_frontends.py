@@ -177,6 +177,17 @@ def test_one_channel_may_come_without_a_second_dimension():
     assert frontend.push(np.array([1, 2, 3], np.float32))[0].values.tolist() == [1, 2]
 
 
+@pytest.mark.parametrize("gaps", ["hold", "interpolate", "mask"])
+def test_numbers_that_some_engines_flush_are_zero(gaps):
+    readings = np.array([1e-31, -1e-38, 1e-45, 1e-29, NAN, -3e-30], np.float32)[:, None]
+    values = WindowFrontend(1, [0.0], [1.0], segment=6, gaps=gaps).push(readings)[0].values
+    measured = values.reshape(6, -1)[:, 0]
+    assert measured[:3].tolist() == [0, 0, 0]
+    assert not np.signbit(measured[:3]).any()
+    assert (measured[[3, 5]] == readings[[3, 5], 0]).all()
+    assert not any(0 < abs(value) < 1e-30 for value in values)
+
+
 def test_infinite_readings_are_located():
     samples = np.zeros((5, 2), np.float32)
     samples[3, 1] = -np.inf

@@ -160,8 +160,20 @@ def test_any_tree_of_words_is_a_test_set(tmp_path):
 def test_audio_files_are_found_at_any_depth(tmp_path):
     touch(tmp_path / "a/b/c.opus", tmp_path / "d.wav", tmp_path / "e.txt")
     assert [path.name for path in audio_files(tmp_path)] == ["c.opus", "d.wav"]
-    with pytest.raises(InputError, match="holds no audio files"):
-        audio_files(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"empty holds no audio files\. Expected \.wav, \.flac"):
+        audio_files(tmp_path / "empty")
+
+
+@pytest.mark.parametrize("listing", [audio_files, list_recordings])
+def test_a_path_that_is_no_folder_of_recordings_is_named(tmp_path, listing):
+    with pytest.raises(InputError, match=r"there is no data folder .*nowhere\. Expected a folder of recordings; check"):
+        listing(tmp_path / "nowhere")
+    touch(tmp_path / "a.wav")
+    with pytest.raises(
+        InputError, match=r"a\.wav is a file, expected a folder of recordings\. Name the folder that it"
+    ):
+        listing(tmp_path / "a.wav")
 
 
 HOSTILE = {

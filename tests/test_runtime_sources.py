@@ -60,6 +60,26 @@ def test_very_short_pipes_are_fine():
         assert sum(map(len, stream_chunks(pipe(bytes(size))))) == size // 2
 
 
+@pytest.mark.parametrize("size", [1, 333, 100_000])
+@pytest.mark.parametrize("text", [b"hello\n", b"?", b"\t1.5, 2.5\r\n" * 10_000])
+def test_text_is_not_taken_for_sound(size, text):
+    with pytest.raises(InputError, match=r"standard input is text \('.*'\), not audio\. Expected 16-bit mono PCM or a"):
+        stream_chunks(pipe(text, size))
+
+
+@pytest.mark.parametrize("size", [1, 7, 100_000])
+def test_sound_that_begins_like_text_is_heard_whole(size):
+    payload = b"AB" * 2000 + INT16.tobytes()  # 2000 samples of 0x4241
+    samples = np.concatenate(list(stream_chunks(pipe(payload, size))))
+    assert (samples * 32768).astype("<i2").tobytes() == payload
+
+
+def test_silence_and_noise_are_never_text():
+    noise = np.random.default_rng(0).normal(0, 3000, (200, 320)).astype("<i2")
+    for clip in (np.zeros(320, "<i2"), np.full(320, -1, "<i2"), *noise):
+        assert sum(map(len, stream_chunks(pipe(clip.tobytes())))) == 320
+
+
 def test_a_pipe_without_any_sample_says_what_was_expected():
     with pytest.raises(InputError, match=r"standard input ended before any sample\. Expected 16-bit mono PCM or a WAV"):
         stream_chunks(pipe(b""))

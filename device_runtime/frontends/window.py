@@ -10,6 +10,10 @@ from device_runtime.arithmetic import Float32
 from device_runtime.errors import InputError
 from device_runtime.frontends.frame import Frame, check_float32
 
+TINY = np.float32(1e-30)
+"""Smaller magnitudes become 0: no sensor tells them from it, and some engines flush denormal numbers while others keep
+them. Scaled by an input gain they could round either way, and the engines would differ by a bit."""
+
 
 class WindowFrontend:
     """Every `segment` samples, one frame of them, sample by sample; a missing value is NaN.
@@ -77,6 +81,7 @@ class WindowFrontend:
 
     def _frame(self, segment: Float32) -> Frame:
         filled = GAPS[self.gaps](segment, self._known)  # (segment, channels or 2 channels)
+        filled = np.where(np.abs(filled) < TINY, np.float32(0), filled)
         self._known = self._known.after(segment)
         self._frames += 1
         return Frame(filled.reshape(-1), self._frames * self.segment / self.sample_rate_hz)

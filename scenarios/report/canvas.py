@@ -58,7 +58,7 @@ STYLE: dict[Any, Any] = {
 class Canvas:
     """A figure of so many CSS pixels on which axes are placed by pixels from the top left.
 
-    >>> Canvas("dots", 300, 200).axes(40, 10, 250, 160).get_position().bounds[2] * 300
+    >>> float(Canvas("dots", 300, 200).axes(40, 10, 250, 160).get_position().bounds[2] * 300)
     250.0
     """
 
