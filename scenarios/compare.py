@@ -19,10 +19,9 @@ import torch
 
 from scenarios import measure
 from scenarios.build import find
+from scenarios.reporting import COMPARISON
 from scenarios.training import Trainings
 from train.data.cache import cache_folder
-
-FILE = "comparison.json"
 
 
 def compare(trainings: Trainings, seeds: int) -> dict[str, Any]:
@@ -53,7 +52,7 @@ def main() -> None:
         scenario = replace(scenario, schedule=replace(scenario.schedule, epochs=args.epochs))
     trainings = Trainings(scenario, folder / "compare", cache_folder() / "features", folder / "checkpoints")
     rows = compare(trainings, args.seeds)
-    (folder / FILE).write_text(json.dumps(rows, indent=1) + "\n")
+    (folder / COMPARISON).write_text(json.dumps(rows, indent=1) + "\n")
     for name in ("distilled", "labels only"):
         for condition, values in rows[name].items():
             each = ", ".join(f"{100 * value:.2f}" for value in values)

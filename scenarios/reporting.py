@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import os
 import platform
 from collections import Counter
@@ -29,6 +30,7 @@ from train.data.dataset import SPLITS, Recordings
 
 SAMPLE_RATE_HZ = 16_000
 MOST_EXAMPLES = 6
+COMPARISON = "comparison.json"
 
 
 def make_report(
@@ -49,6 +51,7 @@ def make_report(
         warnings=scenario.notes,
         notes=(f"{proof.frames} test frames gave the same bits on {', '.join(proof.engines)} and in training.",),
         stages=tuple(row.stage for row in stages),
+        comparisons=_comparisons(folder),
         budget=tuple(promises),
         evaluation=_conditions(facts),
         unknown_words=tuple(_unknown_words(name, heard) for name, heard in measured.false_accepts.items()),
@@ -86,6 +89,19 @@ def _command(scenario: Scenario) -> str:
     """What to type to build it again."""
     name = scenario.name.removesuffix("_quick")
     return f"tinyrnn build {name} --seed {scenario.seed}{' --quick' * (name != scenario.name)}"
+
+
+def _comparisons(folder: Path) -> tuple[report.Comparison, ...]:
+    """What `python -m scenarios.compare` left in the folder, if it was run."""
+    if not (folder / COMPARISON).exists():
+        return ()
+    kept = json.loads((folder / COMPARISON).read_text(encoding="utf-8"))
+    return tuple(
+        report.Comparison(
+            f"student, {name}", tuple(kept[name]["warm"]), kept["split"], f"{kept['epochs']} epochs, warm"
+        )
+        for name in ("distilled", "labels only")
+    )
 
 
 def _budget(trainings: Trainings, bundle: Path, stages: list[StageResult], measured: Measured) -> list[report.Promise]:
