@@ -198,7 +198,7 @@ def test_page_shows_the_numbers_of_the_json(full: tuple[pages.Report, str]) -> N
         assert word.label in text
     for row in made.evaluation:
         assert f"{row.condition} {row.note} {100 * row.accuracy:.1f} %" in text
-    assert "1.67 0.76–3.16 per hour" in text
+    assert "1.67 0.76–3.16" in text
     assert "2.8 %" in text  # unknown words that triggered
     assert "31.2 KB" in text  # model.npz
     assert made.commit in text
@@ -210,7 +210,7 @@ def test_headlines_come_from_the_shipped_stage_and_the_first_evaluation() -> Non
     shown = {line.what: (line.value, line.unit) for line in headlines(full_report())}
     assert shown == {
         "Accuracy": ("96.8", "%"),
-        "Model": ("46.9", "KB"),
+        "On the device": ("31.2", "KB"),
         "One step": ("33.1", "µs"),
         "False accepts": ("1.67", "per hour"),
     }
@@ -297,6 +297,19 @@ def test_numbers_that_were_not_measured_are_gaps_in_a_curve() -> None:
     values = replace(minimal_report(), curves={"student": curve}).as_dict()
     assert values["curves"]["student"]["validation_accuracy"] == [None, 0.9, 0.95]
     assert '<section id="curves"' in pages.render(values)
+
+
+def test_a_stage_that_learned_nothing_has_no_curve() -> None:
+    page = pages.render(replace(minimal_report(), curves={"student": pages.Curve((), (), ())}).as_dict())
+    assert 'id="curves"' not in page
+
+
+def test_a_threshold_that_did_not_move_is_zero() -> None:
+    still = pages.Operating(-1e-17, 1.0, 0.0)
+    choice = pages.TradeOff((still,), still, 10, 0.25, threshold_name="all thresholds moved by")
+    page = pages.render(replace(minimal_report(), trade_off=choice).as_dict())
+    assert "The diamond ships: all thresholds moved by 0, 100.0 % missed" in words_of(page)
+    assert "15.0 min without the words" in words_of(page)
 
 
 def test_numpy_values_become_json() -> None:

@@ -42,7 +42,7 @@ def _draw_labels(axes: Axes, labels: list[str], fontsize: int) -> None:
     axes.xaxis.set_major_locator(ticks)
     axes.yaxis.set_major_locator(ticks)
     axes.set_yticklabels(labels, fontsize=fontsize, color=INK)
-    flat = size <= 8 and max(map(len, labels)) < 9
+    flat = size <= 8 and max(map(len, labels)) < 10  # fits the widest cell
     for text in axes.set_xticklabels(labels, fontsize=fontsize, color=INK):
         text.set(rotation=0 if flat else 90, ha="center" if flat else "left", rotation_mode="anchor")
         text.set_verticalalignment("bottom" if flat else "center")

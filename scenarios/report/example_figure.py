@@ -33,6 +33,7 @@ def example(recording: Example, width: int = WIDE) -> str:
                 axes.axvspan(start_s, end_s, color=colour, alpha=0.16, linewidth=0)
             for axes in (waveform, running):
                 axes.axvline(event.time_s, color=colour, linewidth=1.4)
+            running.plot(event.time_s, event.score, "o", color=colour, markersize=6)
             high = 1 + (7 + 16 * row) / wave
             waveform.text(
                 event.time_s, high, printable(event.label), transform=waveform.get_xaxis_transform(),

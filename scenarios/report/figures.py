@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from scenarios.report.canvas import DASHES, INK, PAPER, SERIES, Canvas, house_style
 from scenarios.report.content import Curve, Series, TradeOff
+from scenarios.report.text import setting
 
 WIDE, NARROW = 800, 350
 """CSS pixels: the text column of the page on a desk and on a phone."""
@@ -21,6 +22,11 @@ def envelope(samples: NDArray[np.float32], slices: int = 800) -> tuple[tuple[flo
     pieces = np.array_split(samples, min(slices, max(1, len(samples))))
     low = tuple(round(float(piece.min(initial=0.0)), 4) for piece in pieces)
     return low, tuple(round(float(piece.max(initial=0.0)), 4) for piece in pieces)
+
+
+def has_numbers(stages: Mapping[str, Curve]) -> bool:
+    """Whether any stage learned anything that can be drawn."""
+    return any(_numbers(curve.train_loss) or _numbers(curve.validation_accuracy) for curve in stages.values())
 
 
 def curves(stages: Mapping[str, Curve], width: int = WIDE) -> str:
@@ -44,7 +50,7 @@ def curves(stages: Mapping[str, Curve], width: int = WIDE) -> str:
             axes.set_title(title, loc="left", x=0, fontsize=13, color=INK)
             axes.set_xlabel("epoch")
             axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-            axes.yaxis.set_major_locator(MaxNLocator(6))
+            axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _, tick=tick: tick(round(value, 6))))
             for k, (name, series) in enumerate(values.items()):
                 epochs = stages[name].epoch[: len(series)]
@@ -63,7 +69,7 @@ def trade_off(choice: TradeOff, width: int = WIDE) -> str:
     points = sorted(choice.points, key=lambda point: point.threshold)
     rates = [point.false_accepts_per_hour for point in points]
     titles = {
-        f"point{i}": f"{choice.threshold_name} {point.threshold:.3g}: {100 * point.missed:.1f} % missed, "
+        f"point{i}": f"{choice.threshold_name} {setting(point.threshold)}: {100 * point.missed:.1f} % missed, "
         f"{point.false_accepts_per_hour:.2f} false accepts per hour"
         for i, point in enumerate(points)
     }
@@ -92,9 +98,10 @@ def trade_off(choice: TradeOff, width: int = WIDE) -> str:
         axes.plot(x, y, "D", color=SERIES[3], markersize=10, clip_on=False)
         words = f"shipped: {100 * y:.1f} % missed,\n{x:.2f} false accepts an hour"
         room: dict[str, Any] = {"boxstyle": "round,pad=0.3", "facecolor": PAPER, "alpha": 0.9, "linewidth": 0}
-        on_left = x > 0.6 * far
-        note = axes.annotate(words, (x, y), (-16 if on_left else 16, 14), textcoords="offset points", bbox=room)
-        note.set(color=INK, ha="right" if on_left else "left", va="bottom", zorder=9)
+        on_left, on_top = x > 0.6 * far, y > 0.75 * axes.get_ylim()[1]
+        offset = (-16 if on_left else 16, -14 if on_top else 14)
+        note = axes.annotate(words, (x, y), offset, textcoords="offset points", bbox=room)
+        note.set(color=INK, ha="right" if on_left else "left", va="top" if on_top else "bottom", zorder=9)
         return canvas.svg(titles)
 
 

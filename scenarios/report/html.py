@@ -16,9 +16,11 @@ from scenarios.report.canvas import DASHES, NAMES, SERIES
 from scenarios.report.confusion_figure import confusion
 from scenarios.report.content import Evaluation, Report
 from scenarios.report.example_figure import colours_of, example
-from scenarios.report.text import FILTERS, THIN, interval, kilobytes, microseconds, number, percent
+from scenarios.report.text import FILTERS, THIN, interval, kilobytes, microseconds, number, percent, seconds
 
 HERE = Path(__file__).parent
+WEIGHTS = "model.npz"
+"""The file whose size counts: the weights, which each engine has in one form or another."""
 
 
 def render(values: dict[str, Any]) -> str:
@@ -75,18 +77,18 @@ def headlines(report: Report) -> list[Headline]:
             detail += f", {best.condition}"
         found.append(Headline.of("Accuracy", percent(shown.accuracy), detail))
     if last:
-        smaller = report.stages[0].bytes / last.bytes if last.bytes else 1
+        packed = report.sizes.files.get(WEIGHTS) if report.sizes else None
         detail = f"{number(last.parameters)} parameters, {percent(last.sparsity)} of them zero"
-        if len(report.stages) > 1:
-            detail += f"; {smaller:.3g}\u00a0× smaller than the {report.stages[0].name}"
-        found.append(Headline.of("Model", kilobytes(last.bytes), detail))
+        if packed:
+            detail = f"{WEIGHTS}, {kilobytes(last.bytes)} unpacked; {detail}"
+        found.append(Headline.of("On the device", kilobytes(packed or last.bytes), detail))
     if report.engines:
         fastest = min(report.engines, key=lambda engine: engine.step_us_median)
         detail = f"median, {fastest.engine} engine; {percent(fastest.real_time_factor)} of one core in real time"
         found.append(Headline.of("One step", microseconds(fastest.step_us_median), detail))
     if report.false_accepts:
         stream = report.false_accepts[0]
-        detail = f"{stream.false_accepts} in {stream.hours:.3g} h of {stream.name}"
+        detail = f"{stream.false_accepts} in {seconds(3600 * stream.hours)} of {stream.name}"
         if stream.interval_95:
             detail += f"; 95 % interval {stream.interval_95[0]:.2g}–{stream.interval_95[1]:.2g}"
         found.append(Headline("False accepts", f"{stream.false_accepts_per_hour:.2f}", "per hour", detail))
@@ -154,7 +156,7 @@ def example_keys(report: Report) -> list[Key]:
 def drawings(report: Report) -> dict[str, Markup]:
     """The figures that this report has numbers for."""
     drawn = {}
-    if report.curves:
+    if figures.has_numbers(report.curves):
         drawn["curves"] = _both(lambda width: figures.curves(report.curves, width))
     if choice := report.trade_off:
         drawn["trade_off"] = _both(lambda width: figures.trade_off(choice, width))

@@ -42,6 +42,16 @@ def seconds(value: float) -> str:
     return f"{value / 60:.1f}{THIN}min" if value >= 90 else f"{value:.0f}{THIN}s"
 
 
+def setting(value: float) -> str:
+    """A threshold, or what it was moved by: 0.7, and never -0."""
+    return f"{round(value, 4) + 0.0:.3g}"
+
+
+def moment(iso: str) -> str:
+    """An ISO time as people write it: 2025-01-31 14:05:09 UTC."""
+    return iso.replace("T", " ").replace("+00:00", " UTC")
+
+
 def interval(bounds: tuple[float, float]) -> str:
     """Two fractions: 96.5–97.8 %."""
     return f"{100 * bounds[0]:.1f}–{100 * bounds[1]:.1f}{THIN}%"
@@ -58,6 +68,8 @@ FILTERS = {
     "kilobytes": kilobytes,
     "microseconds": microseconds,
     "seconds": seconds,
+    "setting": setting,
+    "moment": moment,
     "interval": interval,
     "amount": amount,
 }
