@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from device_runtime.arguments import examples
 from device_runtime.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,7 +26,11 @@ SCENARIOS = {
 
 def add_verb(verbs: Any) -> None:
     """Called by `device_runtime.cli` through the entry-point group."""
-    parser = verbs.add_parser("build", help="train, compress, export and verify a scenario's bundle")
+    text = "train, compress, export and verify a scenario's bundle"
+    shown = examples(
+        "build demo --words lumos,nox", "build arabic_commands --data DIR", "build keyword_spotting --quick"
+    )
+    parser = verbs.add_parser("build", help=text, description=f"{text.capitalize()}.", epilog=shown)
     parser.add_argument("scenario", help=f"one of: {', '.join(SCENARIOS)}")
     parser.add_argument("--data", type=Path, help="the folder of the data (else TINYRNN_DATA, the cache, a download)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where the run's folder goes")

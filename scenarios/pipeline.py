@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import shutil
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +19,8 @@ from rich.console import Console
 from rich.markup import escape
 from torch import nn
 
-from compress.prune import Prune
+from compress.method import Method
 from compress.qat import Int8Student
-from compress.quantize import Int8
 from device_runtime import bundle as bundles
 from device_runtime import engines, golden
 from device_runtime.arithmetic import Float32
@@ -61,7 +60,10 @@ def run(scenario: Scenario, runs: Path, console: Console | None = None) -> Resul
     folder = runs / scenario.name
     look_for_data(scenario)
     trainings = Trainings(scenario, folder / "checkpoints", cache_folder() / "features")
-    console.print(f"[bold]{escape(scenario.title)}[/]: {escape(', '.join(trainings.labels))}")
+    console.print(f"[bold]{escape(scenario.title)}[/]: {escape(', '.join(trainings.labels))}", soft_wrap=True)
+    # heard now: a bar within the bar of a training would leave empty lines in a log
+    learned, validated = (sum(map(len, copies)) for copies in (trainings.copies, trainings.validation_copies))
+    console.print(f"{learned:,} clips heard to learn from, {validated:,} to validate on")
 
     models: dict[str, nn.Module] = {"student": trainings.student(scenario.seed)}
     for method in scenario.compress:
@@ -83,7 +85,7 @@ def run(scenario: Scenario, runs: Path, console: Console | None = None) -> Resul
     _write_bundle(unproved, trainings, student, thresholds, stages, frames[:GOLDEN_FRAMES].numpy())
     proof = prove(unproved, student, frames)
     _take_place(unproved, bundle)
-    console.print(f"parity: {proof.frames} frames on {', '.join(proof.engines)}, no differing bit")
+    console.print(_told(proof))
 
     measured = measure.bundle(bundle, trainings)
     report, missed = make_report(trainings, bundle, stages, measured, proof, folder)
@@ -128,6 +130,17 @@ def prove(bundle: Path, student: Int8Student, frames: torch.Tensor) -> Parity:
         return scores[0].numpy(), states[0].numpy()
 
     return parity(of_student, [engines.load(name, opened) for name in names], frames.numpy())
+
+
+def _told(proof: Parity) -> str:
+    """What was proved, in plain words.
+
+    >>> _told(Parity(frames=12_008, differing_bits={"reference": 0, "onnx": 0, "litert": 0}))
+    '12,008 frames: 0 differing bits on reference, onnx and litert'
+    """
+    *first, last = proof.engines
+    bits = sum(proof.differing_bits.values())
+    return f"{proof.frames:,} frames: {bits} differing bits on {', '.join(first)}{' and ' * bool(first)}{last}"
 
 
 def _write_bundle(
@@ -198,7 +211,8 @@ def quick(scenario: Scenario) -> Scenario:
     )
 
 
-def _shorter(method: object) -> Prune | Int8:
-    if not isinstance(method, Prune | Int8):
-        raise PromiseError(f"{method!r} has no number of epochs to shorten. Build the scenario without --quick.")
+def _shorter(method: Method) -> Method:
+    """One epoch where the method has a number of them."""
+    if not is_dataclass(method) or all(field.name != "epochs" for field in fields(method)):
+        return method
     return replace(method, epochs=1)

@@ -16,6 +16,7 @@ import soundfile
 
 from device_runtime import bundle as bundles
 from device_runtime.arithmetic import Dense, Float32
+from device_runtime.card import sizes
 from device_runtime.evaluate import FalseAccepts, is_word
 from device_runtime.intervals import poisson, wilson
 from device_runtime.recordings import Recording, read_audio
@@ -73,16 +74,21 @@ def make_report(
 
 
 def _in_words(promise: report.Promise) -> str:
-    """One line; fractions as per cent.
+    """One line, both numbers in one unit; as many digits as it takes to tell them apart.
 
     >>> _in_words(report.Promise("accuracy, warm", 0.955, 0.94123, "%", kept=False, at_most=False))
-    'accuracy, warm: at least 95.5 % was promised, 94.12 % measured'
+    'accuracy, warm: promised at least 95.5 %, measured 94.1 %'
+    >>> _in_words(report.Promise("loss by int8", 0.003, 0.0034, "%", kept=False))
+    'loss by int8: promised at most 0.3 %, measured 0.34 %'
     """
     times = 100 if promise.unit == "%" else 1
-    promised, measured = (
-        f"{round(times * value, 2):g} {promise.unit}" for value in (promise.promised, promise.measured)
+    promised, measured = times * promise.promised, times * promise.measured
+    digits = next((n for n in range(1, 6) if round(measured, n) != round(promised, n)), 6)
+    bound = "at most" if promise.at_most else "at least"
+    return (
+        f"{promise.what}: promised {bound} {promised:g} {promise.unit}, "
+        f"measured {round(measured, digits):g} {promise.unit}"
     )
-    return f"{promise.what}: at {'most' if promise.at_most else 'least'} {promised} was promised, {measured} measured"
 
 
 def _command(scenario: Scenario) -> str:
@@ -106,7 +112,7 @@ def _comparisons(folder: Path) -> tuple[report.Comparison, ...]:
 
 def _budget(trainings: Trainings, bundle: Path, stages: list[StageResult], measured: Measured) -> list[report.Promise]:
     budget, facts = trainings.scenario.budget, measured.evaluation.as_dict()
-    size_kb = device_bytes(bundle) / 1000
+    size_kb = bundles.read(bundle).device_bytes / 1000
     before, int8 = stages[-2].stage.accuracy, stages[-1].stage.accuracy
     loss = max(0.0, before - int8)
     promises = [
@@ -125,11 +131,6 @@ def _budget(trainings: Trainings, bundle: Path, stages: list[StageResult], measu
         missed = facts["detection"]["missed_rate"]
         promises.append(report.Promise("words missed", budget.missed_rate, missed, "%", missed <= budget.missed_rate))
     return promises
-
-
-def device_bytes(bundle: Path) -> int:
-    """Of model.npz: the weights, as every engine has them in one form or another."""
-    return (bundle / bundles.MODEL).stat().st_size
 
 
 def _conditions(facts: dict) -> tuple[report.Evaluation, ...]:
@@ -173,9 +174,10 @@ def _per_word(facts: dict) -> tuple[report.Word, ...]:
 
 
 def _confusion(trainings: Trainings, measured: Measured) -> report.Confusion:
-    labels = [label for label in trainings.labels if label != "_silence_"]
-    answers = zip(measured.evaluation.clips, measured.evaluation.decisions("warm"), strict=True)
+    answers = list(zip(measured.evaluation.clips, measured.evaluation.decisions("warm"), strict=True))
     counted = Counter((clip.truth, decision) for clip, decision in answers)
+    said_or_heard = {label for pair in counted for label in pair}  # a word is taken for a word: no row of zeros
+    labels = [label for label in trainings.labels if is_word(label) or label in said_or_heard]
     matrix = tuple(tuple(counted[said, heard] for heard in labels) for said in labels)
     return report.Confusion(tuple(labels), matrix)
 
@@ -229,8 +231,7 @@ def _sizes(bundle: Path) -> report.Sizes:
             parts["GRU, inputs"] = parts.get("GRU, inputs", 0) + layer.input.weight.nbytes
             parts["GRU, state"] = parts.get("GRU, state", 0) + layer.state.weight.nbytes
     parts["head"] = opened.model.head.weight.nbytes
-    files = {name: entry["bytes"] for name, entry in opened.manifest.files.items()}
-    return report.Sizes(parts, {**files, "manifest.json": (bundle / "manifest.json").stat().st_size})
+    return report.Sizes(parts, sizes(opened))
 
 
 def _data(trainings: Trainings) -> tuple[report.DataSet, ...]:

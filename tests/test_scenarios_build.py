@@ -119,6 +119,39 @@ def test_a_missing_data_folder_is_one_clear_line_and_nothing_is_written(tinyrnn,
     assert not (tmp_path / "cache").exists()
 
 
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_no_scenario_takes_a_data_folder_that_is_not_there(tinyrnn, runs, name):
+    code, _, complaint = tinyrnn("build", name, "--data", "nowhere", "--runs", runs)
+    expected = "tinyrnn: there is no data folder nowhere. Correct --data, or leave it out to download."
+    assert (code, complaint) == (2, expected)
+    assert not runs.exists()
+
+
+def test_the_help_has_examples(tinyrnn, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        tinyrnn("build", "--help")
+    assert "examples:\n  tinyrnn build demo --words lumos,nox\n" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("quickened")
+def test_a_log_says_what_is_heard_and_has_no_empty_lines(tinyrnn, runs, capsys):
+    assert cli.main(["build", "tiny", "--runs", str(runs)]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert all(line.strip() for line in lines), lines
+    heard = [line.partition(" ━")[0] for line in lines if line.startswith("hearing")]
+    assert heard == [
+        "hearing train, copy 1 of 2",
+        "hearing train, copy 2 of 2",
+        "hearing train, copy 2 of 2, speech",
+        "hearing train, copy 2 of 2, noise",
+        "hearing validation, cold",
+        "hearing validation, warm",
+        "hearing validation, warm, speech",
+        "hearing validation, warm, noise",
+    ]
+    assert any(re.fullmatch(r"2\d\d frames: 0 differing bits on reference, onnx and litert", line) for line in lines)
+
+
 @pytest.mark.usefixtures("quickened")
 def test_a_build_names_its_bundle_and_its_report(tinyrnn, runs):
     code, answer, _ = tinyrnn("build", "tiny", "--runs", runs)
@@ -132,11 +165,12 @@ def test_a_build_names_its_bundle_and_its_report(tinyrnn, runs):
 def test_a_missed_budget_is_told_and_the_exit_code_is_1(tinyrnn, runs, tmp_path, monkeypatch):
     recipe = tiny_scenario.recipe(tmp_path / "data")
     tiny_scenario.use(monkeypatch, tmp_path, replace(recipe, budget=Budget(size_kb=1, accuracy=1.01, int8_loss=1.0)))
-    code, answer, _ = tinyrnn("build", "tiny", "--runs", runs)
+    code, answer, complaint = tinyrnn("build", "tiny", "--runs", runs)
     assert code == 1
+    assert "missed" not in complaint, "each promise is told once"
     size, accuracy = answer.splitlines()[2:]
-    assert re.fullmatch(r"missed: size on the device: at most 1 KB was promised, [\d.]+ KB measured", size)
-    assert re.fullmatch(r"missed: accuracy, warm: at least 101 % was promised, [\d.]+ % measured", accuracy)
+    assert re.fullmatch(r"missed: size on the device: promised at most 1 KB, measured [\d.]+ KB", size)
+    assert re.fullmatch(r"missed: accuracy, warm: promised at least 101 %, measured [\d.]+ %", accuracy)
 
 
 def interrupt(monkeypatch, at_loss):

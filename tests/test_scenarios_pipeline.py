@@ -114,10 +114,22 @@ def test_the_report_holds_the_measured_numbers(built):
     assert "Two [tones]" in built.report.read_text()
 
 
+def test_the_size_in_the_budget_is_what_a_device_stores(built):
+    size = json.loads((built.report.parent / "report.json").read_text())["budget"][0]
+    stored = [(built.bundle / name).stat().st_size for name in ("manifest.json", "model.npz")]
+    assert (size["what"], size["unit"], size["measured"]) == ("size on the device", "KB", sum(stored) / 1000)
+
+
+def test_words_are_taken_for_words(built):
+    confusion = json.loads((built.report.parent / "report.json").read_text())["confusion"]
+    assert confusion["labels"] == ["low", "high"], "no row for what the test recordings do not say"
+    assert sum(map(sum, confusion["matrix"])) == 12
+
+
 def test_a_missed_budget_is_told_in_words_and_numbers(built):
     accuracy, missed = built.missed
-    assert accuracy.startswith("accuracy, warm: at least 101 % was promised, ")
-    assert missed.startswith("words missed: at most -1 % was promised, ")
+    assert accuracy.startswith("accuracy, warm: promised at least 101 %, measured ")
+    assert missed.startswith("words missed: promised at most -1 %, measured ")
     assert built.bundle.exists(), "the bundle is there to be looked at"
 
 
@@ -229,11 +241,24 @@ def test_a_quick_build_is_the_same_pipeline_with_few_epochs(scenario):
     assert "A quick build" in quick.notes[-1]
 
 
-def test_a_method_without_epochs_cannot_be_shortened(scenario):
-    with pytest.raises(
-        PromiseError, match=r"has no number of epochs to shorten\. Build the scenario without --quick\."
-    ):
-        pipeline.quick(replace(scenario, compress=(object(), Int8())))
+@dataclasses.dataclass(frozen=True)
+class Another:
+    """A method of a user's own."""
+
+    epochs: int = 30
+    name: str = "another"
+
+
+@dataclasses.dataclass(frozen=True)
+class AtOnce:
+    """One that trains nothing."""
+
+    name: str = "at once"
+
+
+def test_any_method_with_epochs_is_shortened_and_others_stay(scenario):
+    quick = pipeline.quick(replace(scenario, compress=(AtOnce(), Another(), Int8())))
+    assert quick.compress == (AtOnce(), Another(epochs=1), replace(Int8(), epochs=1))
 
 
 def test_int8_weights_are_counted_as_they_are_stored(built):

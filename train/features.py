@@ -86,16 +86,18 @@ def feature_vectors(audio: Float32) -> Float32:
     return np.array([frame.values for frame in frames], np.float32)
 
 
-def heard(clips: Clips, hearing: Hearing, around: Surroundings, seed: int, cache: Path) -> Float16:
+def heard(
+    clips: Clips, hearing: Hearing, around: Surroundings, seed: int, cache: Path, title: str = "clips"
+) -> Float16:
     """Every clip heard one way: (clips, vectors, bands), from the cache where it is there.
 
-    98 vectors for a cold clip, 168 for a warm one, of which the clip is the last 100.
+    98 vectors for a cold clip, 168 for a warm one, of which the clip is the last 100. A person is shown the title.
     """
     told = json.dumps([RECIPE, clips.key, asdict(hearing), seed, len(around.noises), len(around.others)])
     path = cache / f"heard-{hashlib.sha256(told.encode()).hexdigest()[:16]}.npy"
     if not path.exists():
         rows = []
-        for i in track(range(len(clips)), f"hearing {len(clips)} clips", console=Console(stderr=True)):
+        for i in track(range(len(clips)), f"hearing {title}", console=Console(stderr=True)):
             audio = hear(clips.audio(i), hearing, around, np.random.default_rng([seed, i]))
             rows.append(feature_vectors(np.clip(audio, -1, 1)).astype(np.float16))
         save_array(path, np.stack(rows))

@@ -106,26 +106,33 @@ class Material:
 
     def copies(self) -> list[FeatureSet]:
         """The split heard in every way of the mix: one feature set each."""
-        return [self.copy(hearing, number) for number, hearing in enumerate(self.mix.hearings)]
+        count = len(self.mix.hearings)
+        return [
+            self.copy(hearing, number, f"copy {number + 1} of {count}")
+            for number, hearing in enumerate(self.mix.hearings)
+        ]
 
-    def copy(self, hearing: Hearing, number: int) -> FeatureSet:
+    def copy(self, hearing: Hearing, number: int, title: str = "") -> FeatureSet:
         """All clips heard one way; in a warm copy also pieces of negative speech and noise."""
         seed = self.mix.seed * 1000 + number
-        words = self._features(self.clips, self.clips.labels, hearing, seed, whole=False)
+        title = f"{self.split}, {title or ('warm' if hearing.warm else 'cold')}"
+        words = self._features(self.clips, self.clips.labels, hearing, seed, title, whole=False)
         if not hearing.warm:
             return words
         count = round(self.mix.negative_share * len(self.clips))
         others = [words]
         whole = replace(hearing, warm=False, shift_ms=0.0)
-        for recordings, label, share in ((self.speech, -2, 0.8), (self.noises, -1, 0.2)):
+        for kind, recordings, label, share in (("speech", self.speech, -2, 0.8), ("noise", self.noises, -1, 0.2)):
             if recordings:
                 cut = pieces(recordings, max(1, round(share * count)), seed, f"{self.clips.key}{self.split}{label}")
                 labels = np.full(len(cut), len(self.mix.labels) + label, np.int64)
-                others.append(self._features(cut, labels, whole, seed, whole=True))
+                others.append(self._features(cut, labels, whole, seed, f"{title}, {kind}", whole=True))
         return joined(others)
 
-    def _features(self, clips: Clips, labels: np.ndarray, hearing: Hearing, seed: int, whole: bool) -> FeatureSet:
-        vectors = heard(clips, hearing, self.around, seed, self.cache)
+    def _features(
+        self, clips: Clips, labels: np.ndarray, hearing: Hearing, seed: int, title: str, whole: bool
+    ) -> FeatureSet:
+        vectors = heard(clips, hearing, self.around, seed, self.cache, title)
         return FeatureSet(vectors, labels, np.full(len(clips), whole))
 
     def _all(self, sources: tuple[Recordings, ...]) -> list[Recording]:
