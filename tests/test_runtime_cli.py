@@ -255,7 +255,7 @@ REFUSED = {
     "{tmp} is not a bundle: it has no manifest.json": ["info", "{tmp}"],
     "there is no folder {tmp}/none. Check the path": ["info", "{tmp}/none"],
     "{wav} is a file; the bundle comes first: tinyrnn run BUNDLE SOURCE": ["run", "{wav}", "{bundle}"],
-    "cannot read {tmp}/none.wav: No such file": ["run", "{bundle}", "{tmp}/none.wav"],
+    "/none.wav: No such file or directory. Expected an audio file.": ["run", "{bundle}", "{tmp}/none.wav"],
     "cannot read {tmp}: Is a directory": ["run", "{bundle}", "{tmp}"],
     "there is no data folder {tmp}/none": ["evaluate", "{bundle}", "{tmp}/none"],
     "nothing to evaluate: name a folder": ["evaluate", "{bundle}"],

@@ -1,14 +1,16 @@
 """Sessions: any chunk size gives the same events, a reset forgets everything, and memory does not grow."""
 
+import dataclasses
 import tracemalloc
 
 import numpy as np
 import pytest
 
-from device_runtime import Session
+from device_runtime import Session, bundle
 from device_runtime.errors import BundleError, EngineError, InputError
-from models import LABELS, SPEECH
-from sounds import EAGER, RATE, WINDOW, babble, write_bundle
+from device_runtime.sources import file_chunks
+from models import LABELS, SPEECH, tiny_manifest, tiny_model
+from sounds import EAGER, RATE, WINDOW, babble, wav_bytes, write_bundle
 
 
 @pytest.fixture
@@ -79,7 +81,7 @@ def test_thresholds_can_be_overridden(window_bundle):
 
 
 def test_a_threshold_for_an_unknown_word_suggests_the_near_one(window_bundle):
-    with pytest.raises(InputError, match=r"no word 'yess'\. Did you mean yes\? Its words: silence, unknown, yes, no"):
+    with pytest.raises(InputError, match=r"the bundle has no word 'yess'\. Did you mean yes\? Its words: sil"):
         Session.open(window_bundle, thresholds={"yess": 0.5})
 
 
@@ -113,3 +115,24 @@ def test_memory_does_not_grow_with_the_stream(window_bundle, chunk_s):
         tracemalloc.stop()
     assert after - before < 20_000
     assert peak - before < 1_000_000 + chunk.nbytes  # nor with the chunk, beyond checking it
+
+
+def test_a_long_recording_is_heard_in_constant_memory(tmp_path):
+    manifest = dataclasses.replace(tiny_manifest(), frontend={**WINDOW, "segment": 1000}, decoder=EAGER)
+    bundle.write(tmp_path / "tiny.bundle", manifest, tiny_model(0, (("gru", 3),), 1000), lambda _: None)
+    session, minutes = Session.open(tmp_path / "tiny.bundle"), 5
+    (tmp_path / "long.wav").write_bytes(wav_bytes(np.tile(babble(10.0), 6 * minutes)))
+    heard, settled = 0, 0
+    tracemalloc.start()
+    try:
+        for chunk in file_chunks(tmp_path / "long.wav"):
+            session.push(chunk)
+            heard += len(chunk)
+            if not settled and heard >= 10 * RATE:
+                settled, _ = tracemalloc.get_traced_memory()
+                tracemalloc.reset_peak()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert heard == 60 * minutes * RATE
+    assert peak - settled < 3_000_000, "the file has 9.6 MB"
