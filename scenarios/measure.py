@@ -23,6 +23,7 @@ from device_runtime.recordings import Recording, read_audio
 from device_runtime.session import Session
 from scenarios.training import Trainings
 from train import metrics
+from train.augment import PREROLL
 from train.batches import FeatureSet
 from train.features import feature_vectors, one_second
 from train.teacher import ensemble
@@ -78,11 +79,12 @@ def test_features(trainings: Trainings) -> tuple[FeatureSet, FeatureSet]:
     for _, truth, audio, before in with_prerolls(labelled, 16_000):
         clip = one_second(audio)
         cold.append(feature_vectors(clip).astype(np.float16))
+        before = np.pad(before, (PREROLL - len(before), 0))  # some recordings are shorter than the pre-roll
         warm.append(feature_vectors(np.concatenate([before, clip])).astype(np.float16))
         labels.append(where[truth])
     said = np.array(labels, np.int64)
-    none = np.zeros(len(said), np.bool_)
-    return FeatureSet(np.stack(cold), said, none), FeatureSet(np.stack(warm), said, none)
+    rest = np.zeros(len(said), np.bool_), np.zeros(len(said), np.int64)
+    return FeatureSet(np.stack(cold), said, *rest), FeatureSet(np.stack(warm), said, *rest)
 
 
 def _teacher_row(trainings: Trainings, cold: FeatureSet, warm: FeatureSet) -> StageResult:

@@ -50,7 +50,7 @@ class Trainings:
         self.histories: dict[str, History] = {}
         clip_steps = self.view.steps(CLIP_VECTORS)
         negatives = tuple(i for i in range(len(self.labels)) if i not in self.words)
-        self.hard_loss = FrameLoss(clip_steps, negatives)
+        self.hard_loss = FrameLoss(clip_steps, negatives, self.view.stride)
         self.soft_loss = replace(self.hard_loss, soft=self.scenario.soft)
 
     @cached_property
@@ -104,7 +104,9 @@ class Trainings:
 
     def _labelled(self, teacher: nn.Module, features: FeatureSet) -> float:
         words = ~features.whole
-        clips = FeatureSet(features.vectors[words], features.labels[words], features.whole[words])
+        clips = FeatureSet(
+            features.vectors[words], features.labels[words], features.whole[words], features.tails[words]
+        )
         return metrics.clip_accuracy(metrics.in_batches(teacher, clips, AS_THEY_ARE), torch.from_numpy(clips.labels))
 
     @cached_property

@@ -31,7 +31,8 @@ def trainings(logits, labels, whole=None, most_missed=0.04):
     """Validation clips on which the student above says these logits, (clips, labels), at every step."""
     vectors = np.repeat(np.asarray(logits, np.float16)[:, None], 168, axis=1)
     labels = np.array(labels)
-    warm = FeatureSet(vectors, labels, np.zeros(len(labels), bool) if whole is None else np.array(whole))
+    marks = np.zeros(len(labels), bool) if whole is None else np.array(whole)
+    warm = FeatureSet(vectors, labels, marks, tails=np.zeros(len(labels), np.int64))
     return SimpleNamespace(
         validation_copies=[None, warm],
         scenario=SimpleNamespace(decoder=Smooth(most_missed=most_missed)),

@@ -24,6 +24,7 @@ from train.augment import (
     hear,
     piece,
     placed,
+    said,
 )
 from train.data.made_noise import KINDS, made_noise
 
@@ -95,6 +96,16 @@ def test_a_warm_copy_has_the_preroll_before_the_very_same_clip():
     assert warm.shape == (PREROLL + len(clip),)
     np.testing.assert_array_equal(warm[PREROLL:], clip)
     assert np.abs(warm[:PREROLL]).max() > 0, "never digital silence"
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("warm", [False, True])
+def test_what_is_said_is_what_is_heard_before_anything_is_added(warm, seed):
+    clip = babble(1.0)
+    hearing = Hearing(warm=warm, noisy=0.0, gain_db=(0.0, 0.0))
+    alone = said(clip, hearing, rng(seed))
+    assert not np.array_equal(alone, clip), "at another speed and place"
+    np.testing.assert_array_equal(hear(clip, hearing, AROUND, rng(seed))[-len(clip) :], alone)
 
 
 @pytest.mark.parametrize("warm", [False, True])

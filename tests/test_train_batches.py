@@ -21,7 +21,7 @@ def feature_set(clips, vectors=98, first=0, taught=False):
     numbers = np.arange(first, first + clips)
     held = np.broadcast_to(numbers[:, None, None], (clips, vectors, 4)).astype(np.float16)
     answers = np.stack([numbers, -numbers], axis=1).astype(np.float32) if taught else None
-    return FeatureSet(held, numbers, numbers % 2 == 1, answers)
+    return FeatureSet(held, numbers, numbers % 2 == 1, numbers % 7, answers)
 
 
 def drawn(feature_sets, batch_size=4, seed=0, warp=STILL, view=AS_THEY_ARE):
@@ -37,11 +37,17 @@ def test_an_epoch_visits_each_clip_of_a_lone_copy_once():
     assert len(set(labels.tolist())) == 20
 
 
-def test_every_clip_keeps_its_label_its_mark_and_its_teacher_s_answer():
-    for frames, labels, whole, taught in drawn([feature_set(20, taught=True), feature_set(30, first=100, taught=True)]):
+def test_every_clip_keeps_its_label_its_mark_its_tail_and_its_teacher_s_answer():
+    copies = [feature_set(20, taught=True), feature_set(30, first=100, taught=True)]
+    for frames, labels, whole, tails, taught in drawn(copies):
         assert torch.equal(frames, labels[:, None, None].expand_as(frames).float())
         assert torch.equal(whole, labels % 2 == 1)
+        assert torch.equal(tails, labels % 7)
         assert torch.equal(taught, torch.stack([labels, -labels], dim=1).float())
+
+
+def test_a_copy_that_no_teacher_has_heard_gives_batches_of_four():
+    assert {len(batch) for batch in drawn([feature_set(20)])} == {4}
 
 
 def test_batches_come_from_all_copies_but_each_from_one():
@@ -80,8 +86,9 @@ def test_a_batch_is_in_frames_as_the_student_sees_them():
     assert drawn([feature_set(8)], view=FrameView(5, 3))[0][0].shape == (4, 32, 20)
 
 
-def test_joined_sets_keep_clips_labels_and_marks_in_order():
+def test_joined_sets_keep_clips_labels_marks_and_tails_in_order():
     both = joined([feature_set(3), feature_set(2, first=10)])
     assert len(both) == 5
     assert both.labels.tolist() == [0, 1, 2, 10, 11] == both.vectors[:, 0, 0].tolist()
     assert both.whole.tolist() == [False, True, False, False, True]
+    assert both.tails.tolist() == [0, 1, 2, 3, 4]

@@ -1,4 +1,4 @@
-"""What the losses ask for: the word late in a clip, silence before it, none in negatives, the teacher's doubts."""
+"""What the losses ask for: the word where it ends, silence before it, none in negatives, the teacher's doubts."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("torch", reason="training needs torch")
 
 import torch
+from torch.nn import functional
 
 from train.distill import FrameLoss, clip_loss
 
@@ -24,8 +25,9 @@ def spoken(logits):
     return lambda frames: logits
 
 
-def batch(labels=(0, 1), whole=(False, False), taught=None):
-    told = (torch.zeros(len(labels), STEPS, 1), torch.tensor(labels), torch.tensor(whole))
+def batch(labels=(0, 1), whole=(False, False), taught=None, tails=None):
+    ends = torch.zeros(len(labels), dtype=torch.long) if tails is None else torch.tensor(tails)
+    told = (torch.zeros(len(labels), STEPS, 1), torch.tensor(labels), torch.tensor(whole), ends)
     return told if taught is None else (*told, taught)
 
 
@@ -48,6 +50,51 @@ def certain(label, strength=8.0):
 def test_a_word_is_asked_for_late_in_its_clip_and_silence_at_its_start():
     assert steps_with_gradient(replace(LOSS, silence_weight=0.0), batch()) == [list(LATE), list(LATE)]
     assert steps_with_gradient(LOSS, batch()) == [[*EARLY, *LATE], [*EARLY, *LATE]]
+
+
+def last_quarter(logits, labels):
+    """Cross-entropy on the last quarter of each clip, whatever else is asked for."""
+    late = logits[:, -LOSS.late :].flatten(0, 1)
+    return functional.cross_entropy(late, torch.tensor(labels).repeat_interleave(LOSS.late), label_smoothing=0.1)
+
+
+@pytest.mark.parametrize("tail", [0, 1, 8, 11])
+def test_a_word_whose_end_is_not_looked_for_or_is_late_costs_what_the_last_quarter_costs(tail):
+    logits = random_logits().detach()
+    labels = replace(LOSS, silence_weight=0.0)
+    told = batch(tails=(tail, tail))
+    assert torch.equal(LOSS.at_word_ends(logits, told[3]), logits[:, -LOSS.late :])
+    assert float(labels(spoken(logits), told)) == pytest.approx(float(last_quarter(logits, (0, 1))), rel=1e-6)
+    taught = torch.randn(2, LABELS, generator=torch.Generator().manual_seed(3))
+    for loss in (LOSS, replace(LOSS, soft=0.7)):
+        assert float(loss(spoken(logits), batch(taught=taught, tails=(tail, tail)))) == float(
+            loss(spoken(logits), batch(taught=taught))
+        )
+
+
+def test_a_word_that_ends_early_is_asked_for_right_after_its_end_and_not_at_the_clip_s():
+    early, late = steps_with_gradient(replace(LOSS, silence_weight=0.0), batch(tails=(18, 0)))  # 6 steps, and unknown
+    assert early == [STEPS - 6, STEPS - 5, STEPS - 4]
+    assert late == list(LATE), "each clip has an end of its own"
+    taught = torch.randn(2, LABELS, generator=torch.Generator().manual_seed(3))
+    told = batch(tails=(18, 0), taught=taught)
+    assert steps_with_gradient(replace(LOSS, silence_weight=0.0, soft=1.0), told) == [early, late]
+
+
+def test_a_word_s_end_is_counted_in_steps_of_the_student():
+    slow, fast = (
+        steps_with_gradient(replace(LOSS, silence_weight=0.0, stride=stride), batch(tails=(9, 9))) for stride in (2, 1)
+    )
+    assert slow[0] == [STEPS - 4, STEPS - 3, STEPS - 2]
+    assert fast[0] == [STEPS - 9, STEPS - 8, STEPS - 7]
+
+
+def test_no_word_is_asked_for_while_silence_is_or_before_its_clip():
+    first = EARLY.stop
+    assert (
+        steps_with_gradient(replace(LOSS, silence_weight=0.0), batch(tails=(36, 500)))
+        == [[first, first + 1, first + 2]] * 2
+    )
 
 
 def test_a_recording_without_words_is_judged_on_every_step():

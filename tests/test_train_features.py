@@ -9,11 +9,11 @@ import pytest
 
 pytest.importorskip("torch", reason="training needs torch")
 
-from device_runtime.frontends.speech import SpeechFrontend
+from device_runtime.frontends.speech import SpeechFrontend, to_int16
 from device_runtime.recordings import Recording
 from sounds import babble, wav_bytes
-from train.augment import CLEAN, Hearing, Surroundings
-from train.features import CLIP, Clips, feature_vectors, heard, load_clips, one_second, pieces, save_array
+from train.augment import CLEAN, Hearing, Surroundings, hear
+from train.features import CLIP, Clips, feature_vectors, heard, load_clips, one_second, pieces, quiet_tails, save_array
 
 AROUND = Surroundings([babble(3.0, 8)], [babble(1.0, 9)])
 COLD = replace(CLEAN, warm=False)
@@ -69,6 +69,37 @@ def test_each_clip_is_heard_alike_whatever_its_neighbours(tmp_path):
     several = heard(clips(3), Hearing(), AROUND, 1, tmp_path)
     fewer = heard(replace(clips(2), key="fewer"), Hearing(), AROUND, 1, tmp_path)
     np.testing.assert_array_equal(several[:2], fewer)
+
+
+def bursts(*ends, after=0.0):
+    """Clips of a quarter of a second of noise up to each sample, with fainter noise, this loud, to the clip's end."""
+    samples = np.zeros((len(ends), CLIP))
+    for row, end in zip(samples, ends, strict=True):
+        noise = np.random.default_rng(end).uniform(-0.5, 0.5, CLIP)
+        row[end - 4_000 : end] = noise[end - 4_000 : end]
+        row[end:] = after * noise[end:]
+    return Clips(to_int16(samples.astype(np.float32)), np.zeros(len(ends), np.int64), key=f"bursts {ends} {after}")
+
+
+def test_a_tail_is_what_is_left_of_a_clip_after_its_word():
+    assert quiet_tails(bursts(4_000, 9_600, 16_000), CLEAN, 1).tolist() == [75, 40, 0]
+    assert quiet_tails(bursts(9_600, after=0.05), CLEAN, 1).tolist() == [40], "26 dB below the word"
+    assert quiet_tails(bursts(9_600, after=0.2), CLEAN, 1).tolist() == [0], "14 dB below the word"
+    silence = Clips(np.zeros((1, CLIP), np.int16), np.zeros(1, np.int64), key="silence")
+    assert quiet_tails(silence, CLEAN, 1).tolist() == [0]
+
+
+def test_tails_follow_the_speed_and_the_shift_that_each_clip_is_heard_with(tmp_path):
+    made = bursts(*[9_600] * 12)
+    alone = Hearing(warm=False, noisy=0.0, gain_db=(0.0, 0.0))
+    tails = quiet_tails(made, alone, 5)
+    audio = [hear(made.audio(i), alone, AROUND, np.random.default_rng([5, i])) for i in range(len(made))]
+    assert tails.tolist() == [(CLIP - 1 - np.flatnonzero(clip)[-1]) // 160 for clip in audio]
+    assert np.ptp(tails) > 10, "other draws for each clip"
+    vectors = heard(made, alone, AROUND, 5, tmp_path)
+    np.testing.assert_array_equal(vectors, [feature_vectors(clip).astype(np.float16) for clip in audio])
+    np.testing.assert_array_equal(tails, quiet_tails(made, Hearing(), 5))  # whatever is heard beside the word
+    assert not np.array_equal(tails, quiet_tails(made, alone, 6))
 
 
 def test_recordings_become_clips_of_a_second_with_their_labels(recordings, tmp_path):

@@ -15,6 +15,7 @@ from train.augment import CLEAN
 from train.data.background import BackgroundNoise
 from train.data.dataset import SILENCE, SPLITS, UNKNOWN
 from train.data.some import Some
+from train.features import quiet_tails
 from train.material import COLD, HEARINGS, WARM, Material, Mix
 
 
@@ -60,6 +61,26 @@ def test_warm_copies_hold_pieces_of_speech_and_noise_marked_as_wordless(words, s
     unknown, silence = mix.labels.index(UNKNOWN), mix.labels.index(SILENCE)
     assert warm.labels[warm.whole].tolist() == [unknown] * 5 + [silence]
     assert len(warm) == 12
+
+
+def test_ends_of_words_are_not_looked_for_unless_asked(words, speech, tmp_path):
+    for copy in material(Mix(words, negatives=(speech,)), tmp_path).copies():
+        assert copy.tails.shape == copy.labels.shape
+        assert not copy.tails.any()
+
+
+def test_word_ends_are_those_of_the_words_as_each_copy_hears_them(words, speech, tmp_path):
+    mix = Mix(words, negatives=(speech,), hearings=(COLD, WARM, WARM), negative_share=1.0, seed=3)
+    made = material(replace(mix, word_ends=True), tmp_path)
+    copies = made.copies()
+    for number, copy in enumerate(copies):
+        expected = quiet_tails(made.clips, mix.hearings[number], 3000 + number)
+        np.testing.assert_array_equal(copy.tails[~copy.whole], expected)
+        assert expected.all(), "these words end before their clips"
+        assert not copy.tails[copy.whole].any(), "speech and noise without words have no word's end"
+    assert not np.array_equal(copies[1].tails, copies[2].tails), "equal hearings, other draws"
+    for copy, without in zip(copies, material(mix, tmp_path).copies(), strict=True):
+        np.testing.assert_array_equal(copy.vectors, without.vectors)
 
 
 def test_without_negative_speech_only_noise_is_wordless(words, tmp_path):

@@ -106,7 +106,7 @@ def test_a_clip_model_is_right_where_its_highest_score_is():
 
 def test_a_set_in_batches_gives_what_it_gives_at_once():
     vectors = np.random.default_rng(0).random((7, 98, 4)).astype(np.float16)
-    features = FeatureSet(vectors, np.zeros(7, np.int64), np.zeros(7, np.bool_))
+    features = FeatureSet(vectors, np.zeros(7, np.int64), np.zeros(7, np.bool_), np.zeros(7, np.int64))
     view = FrameView(5, 3)
     whole = in_batches(torch.nn.Identity(), features, view)
     assert torch.equal(in_batches(torch.nn.Identity(), features, view, size=3), whole)

@@ -55,7 +55,7 @@ CLEAN = Hearing(shift_ms=0.0, speed=(1.0, 1.0), noisy=0.0, gain_db=(0.0, 0.0))
 
 def hear(clip: Float32, hearing: Hearing, around: Surroundings, random: np.random.Generator) -> Float32:
     """The clip as this hearing has it: (samples,) -> (samples,), or (PREROLL + samples,) where it is warm."""
-    heard = placed(faster(clip, random.uniform(*hearing.speed)), len(clip), hearing.shift_ms, random)
+    heard = said(clip, hearing, random)
     if hearing.warm:
         heard = np.concatenate([_before(hearing, around, random), heard])
     if random.random() < hearing.noisy:
@@ -63,6 +63,11 @@ def hear(clip: Float32, hearing: Hearing, around: Surroundings, random: np.rando
         noise = piece(around.noises, len(heard), random) if noise is None else noise
         heard = at_snr(heard, noise, random.uniform(*hearing.snr_db), speech=heard[-len(clip) :])
     return heard * np.float32(10 ** (random.uniform(*hearing.gain_db) / 20))
+
+
+def said(clip: Float32, hearing: Hearing, random: np.random.Generator) -> Float32:
+    """The clip at another speed and place, before anything is added to it: the first that `hear` does."""
+    return placed(faster(clip, random.uniform(*hearing.speed)), len(clip), hearing.shift_ms, random)
 
 
 def faster(clip: Float32, speed: float) -> Float32:

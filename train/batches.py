@@ -27,6 +27,7 @@ class FeatureSet:
     vectors: npt.NDArray[np.float16]  # (clips, vectors, bands)
     labels: npt.NDArray[np.int64]  # (clips,)
     whole: npt.NDArray[np.bool_]  # (clips,) no word anywhere in it
+    tails: npt.NDArray[np.int64]  # (clips,) vectors after the word's end; 0 where it is not looked for
     taught: npt.NDArray[np.float32] | None = None  # (clips, labels) what the teacher says of these vectors
 
     def __len__(self) -> int:
@@ -39,6 +40,7 @@ def joined(sets: Sequence[FeatureSet]) -> FeatureSet:
         np.concatenate([s.vectors for s in sets]),
         np.concatenate([s.labels for s in sets]),
         np.concatenate([s.whole for s in sets]),
+        np.concatenate([s.tails for s in sets]),
     )
 
 
@@ -69,8 +71,8 @@ def epochs(
 ) -> Epochs:
     """Each epoch is one pass over as many clips as the smallest copy holds, each batch from a random copy.
 
-    A batch is (frames, labels, whole) and, from copies that a teacher has answered for, its log-probabilities. A copy
-    that is smaller than a batch is one.
+    A batch is (frames, labels, whole, tails) and, from copies that a teacher has answered for, its log-probabilities.
+    A copy that is smaller than a batch is one.
     """
     smallest = min(len(copy) for copy in copies)
     batch_size = min(batch_size, smallest)
@@ -85,8 +87,8 @@ def epochs(
             at = np.sort(np.roll(orders[which], -used[which])[:batch_size])  # sorted: reads forward from the disk
             used[which] += batch_size
             drawn = warp(_cut(torch.from_numpy(copy.vectors[at]).float(), generator), generator)
-            answers = (copy.labels, copy.whole) if copy.taught is None else (copy.labels, copy.whole, copy.taught)
-            yield (view(drawn), *(torch.from_numpy(answer[at]) for answer in answers))
+            answers = (copy.labels, copy.whole, copy.tails, copy.taught)
+            yield (view(drawn), *(torch.from_numpy(answer[at]) for answer in answers if answer is not None))
 
     return Epochs(draw, steps)
 

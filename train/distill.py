@@ -18,9 +18,10 @@ from train.loop import Batch
 
 @dataclass(frozen=True)
 class FrameLoss:
-    """The loss of one batch of (frames, labels, whole[, teacher's log-probabilities]).
+    """The loss of one batch of (frames, labels, whole, tails[, teacher's log-probabilities]).
 
-    `whole` marks recordings that hold no word at all: on every step one of the negative labels must win.
+    `whole` marks recordings that hold no word at all: on every step one of the negative labels must win. `tails` says
+    how many feature vectors come after each word's end.
     """
 
     clip_steps: int
@@ -28,6 +29,9 @@ class FrameLoss:
 
     negatives: tuple[int, ...]
     """Labels that are no word, silence last: nothing fires on them."""
+
+    stride: int = 3
+    """Feature vectors in a step."""
 
     smoothing: float = 0.1
     silence_weight: float = 0.3
@@ -49,19 +53,19 @@ class FrameLoss:
         return self.clip_steps // 6
 
     def __call__(self, model: nn.Module, batch: Batch) -> torch.Tensor:
-        """The mean loss; the teacher's log-probabilities are the batch's fourth tensor, if any."""
-        frames, labels, whole = batch[:3]
+        """The mean loss; the teacher's log-probabilities are the batch's fifth tensor, if any."""
+        frames, labels, whole, tails = batch[:4]
         logits = model(frames)  # (batch, steps, labels)
         words = ~whole
-        late = logits[:, -self.late :]
+        late = self.at_word_ends(logits, tails)
         loss = functional.cross_entropy(
             late.transpose(1, 2),
             labels[:, None].expand(-1, self.late),
             label_smoothing=self.smoothing,
             reduction="none",
         ).mean(dim=1)
-        if self.soft and len(batch) > 3:
-            taught = (batch[3] / self.temperature).softmax(dim=1)  # (batch, labels)
+        if self.soft and len(batch) > 4:
+            taught = (batch[4] / self.temperature).softmax(dim=1)  # (batch, labels)
             heard = (late / self.temperature).log_softmax(dim=2)
             doubt = -(taught[:, None] * heard).sum(dim=2).mean(dim=1) * self.temperature
             loss = torch.where(words, (1 - self.soft) * loss + self.soft * doubt, loss)
@@ -70,6 +74,12 @@ class FrameLoss:
         silent = -before.mean(dim=1)
         negative = -functional.log_softmax(logits, dim=2)[:, :, list(self.negatives)].logsumexp(dim=2).mean(dim=1)
         return torch.where(words, loss + self.silence_weight * silent, 0.5 * loss + negative).mean()
+
+    def at_word_ends(self, logits: torch.Tensor, tails: torch.Tensor) -> torch.Tensor:
+        """The steps that are taught: a quarter of a clip from the word's end on, or its last: (batch, late, labels)."""
+        after = (tails // self.stride).clamp(self.late, self.clip_steps - self.early)
+        steps = (logits.shape[1] - after)[:, None] + torch.arange(self.late)  # (batch, late)
+        return logits.gather(1, steps[:, :, None].expand(-1, -1, logits.shape[2]))
 
 
 def clip_loss(model: nn.Module, batch: Batch) -> torch.Tensor:

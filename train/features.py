@@ -19,15 +19,18 @@ from rich.console import Console
 from rich.progress import track
 
 from device_runtime.arithmetic import Float32
-from device_runtime.frontends.speech import SpeechFrontend
+from device_runtime.frontends.speech import SpeechFrontend, to_int16
 from device_runtime.recordings import Recording, read_audio
-from train.augment import PREROLL, SAMPLE_RATE_HZ, Hearing, Surroundings, hear
+from train.augment import PREROLL, SAMPLE_RATE_HZ, Hearing, Surroundings, hear, said
 
 Int16 = npt.NDArray[np.int16]
 Float16 = npt.NDArray[np.float16]
 
 CLIP = SAMPLE_RATE_HZ
 """Samples in a clip: one second."""
+
+HOP = 160
+"""Samples between feature vectors: 10 ms."""
 
 RECIPE = 1
 """Raised when the same arguments would give other features, so that no stale cache is used."""
@@ -58,7 +61,7 @@ def load_clips(recordings: Sequence[Recording], labels: Sequence[str], cache: Pa
     if not path.exists():
         samples = np.empty((len(recordings), CLIP), np.int16)
         for i, recording in enumerate(track(recordings, "reading recordings", console=Console(stderr=True))):
-            samples[i] = np.round(one_second(read_audio(recording.path)) * 32767).astype(np.int16)
+            samples[i] = to_int16(one_second(read_audio(recording.path)))
         save_array(path, samples)
     where = {label: i for i, label in enumerate(labels)}
     return Clips(np.load(path, mmap_mode="r"), np.array([where[r.label] for r in recordings], np.int64), key)
@@ -104,6 +107,23 @@ def heard(
     return np.load(path)
 
 
+def quiet_tails(clips: Clips, hearing: Hearing, seed: int) -> npt.NDArray[np.int64]:
+    """For each clip, heard one way, the feature vectors that are left after its word has ended: (clips,).
+
+    A word has ended when no 10 ms come within 20 dB of its loudest.
+    """
+    return np.array(
+        [_quiet_tail(said(clips.audio(i), hearing, np.random.default_rng([seed, i]))) for i in range(len(clips))],
+        np.int64,
+    )
+
+
+def _quiet_tail(clip: Float32) -> int:
+    hops = clip[: len(clip) // HOP * HOP].reshape(-1, HOP)
+    energy = np.square(hops, dtype=np.float64).sum(axis=1)
+    return int(np.argmax(energy[::-1] >= 0.01 * energy.max()))
+
+
 def pieces(recordings: Sequence[Float32], count: int, seed: int, key: str) -> Clips:
     """`count` random pieces, as long as a warm clip, of long recordings: negative speech and noise."""
     random = np.random.default_rng(seed)
@@ -111,7 +131,7 @@ def pieces(recordings: Sequence[Float32], count: int, seed: int, key: str) -> Cl
     joined = np.concatenate([np.concatenate([r, np.zeros(1600, np.float32)]) for r in recordings])
     starts = random.integers(0, max(1, len(joined) - length), count)
     samples = np.stack([np.resize(joined[at : at + length], length) for at in starts])
-    return Clips((samples * 32767).astype(np.int16), np.zeros(count, np.int64), f"pieces-{key}-{count}-{seed}")
+    return Clips(to_int16(samples), np.zeros(count, np.int64), f"pieces-{key}-{count}-{seed}")
 
 
 def save_array(path: Path, array: np.ndarray) -> None:

@@ -17,7 +17,7 @@ from train.batches import FeatureSet, joined
 from train.data.dataset import SILENCE, UNKNOWN, DataSet, Recordings
 from train.data.made_noise import KINDS, made_noise
 from train.data.spoken_words import SpokenWords
-from train.features import Clips, heard, load_clips, pieces
+from train.features import Clips, heard, load_clips, pieces, quiet_tails
 
 WARM, COLD = Hearing(), Hearing(warm=False)
 HEARINGS = (replace(CLEAN, warm=False), COLD, CLEAN, WARM, WARM, WARM)
@@ -45,6 +45,10 @@ class Mix:
     """Speech without the words that is only for the test: other words, by other people, than in training."""
 
     hearings: tuple[Hearing, ...] = HEARINGS
+    word_ends: bool = False
+    """Teach each word for a quarter of a second from where it ends, instead of late in its clip: for recordings that
+    have the word anywhere, and for words that may follow one another closely."""
+
     negative_share: float = 0.3
     """Pieces of negative speech and noise in each warm copy, as a share of the clips."""
 
@@ -133,7 +137,9 @@ class Material:
         self, clips: Clips, labels: np.ndarray, hearing: Hearing, seed: int, title: str, whole: bool
     ) -> FeatureSet:
         vectors = heard(clips, hearing, self.around, seed, self.cache, title)
-        return FeatureSet(vectors, labels, np.full(len(clips), whole))
+        ends = self.mix.word_ends and not whole
+        tails = quiet_tails(clips, hearing, seed) if ends else np.zeros(len(clips), np.int64)
+        return FeatureSet(vectors, labels, np.full(len(clips), whole), tails)
 
     def _all(self, sources: tuple[Recordings, ...]) -> list[Recording]:
         return [recording for source in sources for recording in source.recordings(self.split)]
