@@ -36,7 +36,9 @@ def add_verb(verbs: Any) -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where the run's folder goes")
     parser.add_argument("--seed", type=int, help="another seed than the scenario's")
     parser.add_argument("--words", help="other words for the demo, separated by commas: any that you can spell")
-    parser.add_argument("--quick", action="store_true", help="short trainings, to see that everything runs")
+    parser.add_argument(
+        "--quick", action="store_true", help="all data, but hardly trained: to see that everything runs"
+    )
     parser.set_defaults(handler=build)
 
 
@@ -57,7 +59,7 @@ def build(args: argparse.Namespace) -> int:
     scenario = with_options(recipe, args.seed, args.words)
     progress = Console(stderr=True)
     try:
-        result = pipeline.run(pipeline.quick(scenario) if args.quick else scenario, args.runs, progress)
+        result = pipeline.run(pipeline.quick(scenario) if args.quick else scenario, args.runs, progress, _typed(args))
     except KeyboardInterrupt:
         progress.print("\nstopped; what was trained is kept: the same command goes on from there", style="yellow")
         raise
@@ -66,6 +68,12 @@ def build(args: argparse.Namespace) -> int:
     for promise in result.missed:
         print(f"missed: {promise}")
     return 1 if result.missed else 0
+
+
+def _typed(args: argparse.Namespace) -> list[str]:
+    """The options that decide what is built, beside those that a scenario itself tells (its seed, --quick)."""
+    options = {"--words": args.words, "--data": args.data}
+    return [text for name, value in options.items() if value is not None for text in (name, str(value))]
 
 
 def find(name: str) -> Scenario:

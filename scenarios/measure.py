@@ -3,32 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import soundfile
 import torch
 from torch import nn
 
 from compress.qat import Int8Student
 from compress.report import Stage, Weights, describe
-from device_runtime import bench, weights
+from device_runtime import weights
 from device_runtime.arithmetic import Float32
 from device_runtime.decoders import Smooth
-from device_runtime.evaluate import Evaluation, FalseAccepts, evaluate, false_accepts, is_word, with_prerolls
+from device_runtime.evaluate import (
+    PREROLL_S,
+    Evaluation,
+    FalseAccepts,
+    evaluate,
+    false_accepts,
+    in_a_room,
+    is_word,
+    with_prerolls,
+)
 from device_runtime.intervals import wilson
 from device_runtime.noise import Noises
 from device_runtime.recordings import Recording, read_audio
 from device_runtime.session import Session
-from scenarios.training import Trainings
+from scenarios.benchmarks.compare import Row, compare
+from scenarios.training import CLIP_VECTORS, Trainings
 from train import metrics
 from train.augment import PREROLL
 from train.batches import FeatureSet
 from train.features import feature_vectors, one_second
+from train.material import Mix
 from train.teacher import ensemble
 
 MOST_TRADE_OFF_CLIPS = 800
+TIMED_STEPS = 300
+ONE_WORD_S = 2.0
+"""Shorter recordings of a source that says one word at a time are clips; longer ones are continuous speech."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +52,29 @@ class StageResult:
 
     stage: Stage
     accuracy_cold: float
+    in_torch: float
+    """Accuracy, warm, by torch's decision: what compares one stage with another, like with like."""
+
+
+@dataclass(frozen=True)
+class UnknownWords:
+    """Clips of other words, and how many of them set a word off."""
+
+    clips: int
+    triggered: int
+
+
+@dataclass(frozen=True)
+class TradeOff:
+    """What moving all thresholds together costs."""
+
+    points: list[tuple[float, float, float]]
+    """(offset of all thresholds, share missed, false accepts per hour)."""
+
+    clips: int
+    """Words that were heard for it, each from a cold start."""
+
+    hours: float
 
 
 @dataclass(frozen=True)
@@ -44,14 +82,15 @@ class Measured:
     """The finished bundle, listened to."""
 
     evaluation: Evaluation
+    unknown_words: dict[str, UnknownWords]
+    """By the name of the source."""
+
     false_accepts: dict[str, FalseAccepts]
-    """By the name of the negative speech."""
+    """In continuous speech, by the name of the source."""
 
-    trade_off: list[tuple[float, float, float]]
-    """(offset of all thresholds, share missed, false accepts per hour)."""
-
-    hours: float
-    costs: list[bench.Cost]
+    trade_off: TradeOff | None
+    costs: list[Row]
+    """Of the bundle's engines, and of float peers with a model of the same sizes."""
 
 
 def test_words(trainings: Trainings) -> list[Recording]:
@@ -76,8 +115,9 @@ def test_features(trainings: Trainings) -> tuple[FeatureSet, FeatureSet]:
     order = np.random.default_rng(0).permutation(len(words))  # as `evaluate` does: the same pre-rolls
     labelled = [(words[i], words[i].label) for i in order]
     cold, warm, labels = [], [], []
+    behind = round(trainings.scenario.decoder.window_ms * 16)  # samples
     for _, truth, audio, before in with_prerolls(labelled, 16_000):
-        clip = one_second(audio)
+        clip = in_a_room(one_second(audio), 16_000, behind)
         cold.append(feature_vectors(clip).astype(np.float16))
         before = np.pad(before, (PREROLL - len(before), 0))  # some recordings are shorter than the pre-roll
         warm.append(feature_vectors(np.concatenate([before, clip])).astype(np.float16))
@@ -89,7 +129,8 @@ def test_features(trainings: Trainings) -> tuple[FeatureSet, FeatureSet]:
 
 def _teacher_row(trainings: Trainings, cold: FeatureSet, warm: FeatureSet) -> StageResult:
     def right(features: FeatureSet) -> int:
-        parts = torch.from_numpy(features.vectors).split(400)
+        behind = round(trainings.scenario.decoder.window_ms / 10)  # vectors of quiet, which the teacher never learned
+        parts = torch.from_numpy(features.vectors[:, :-behind]).split(400)
         logits = torch.cat([ensemble(trainings.teachers, part.float()) for part in parts])
         words = torch.tensor(trainings.words)
         return int((words[logits[:, words].argmax(dim=1)] == torch.from_numpy(features.labels)).sum())
@@ -102,9 +143,9 @@ def _teacher_row(trainings: Trainings, cold: FeatureSet, warm: FeatureSet) -> St
 
 def streamed(trainings: Trainings, model: nn.Module, features: FeatureSet) -> int:
     """How many clips a student decides rightly, by the highest smoothed score within the clip."""
-    window = round(trainings.scenario.decoder.window_ms / (10 * trainings.view.stride))
+    window = trainings.scenario.window_steps
     logits = metrics.in_batches(model, features, trainings.view)
-    scores = metrics.clip_scores(logits, window, trainings.hard_loss.clip_steps)
+    scores = metrics.clip_scores(logits, window, trainings.view.steps(CLIP_VECTORS) + window)  # and the quiet behind
     return round(metrics.word_accuracy(scores, torch.from_numpy(features.labels), trainings.words) * len(features))
 
 
@@ -126,7 +167,20 @@ def _row(trainings: Trainings, name: str, size: Weights, right: Sequence[int], c
         seconds=sum(h.seconds for key, h in trainings.histories.items() if key.startswith(name)),
         measured_with=how,
     )
-    return StageResult(stage, right[0] / clips)
+    return StageResult(stage, right[0] / clips, right[1] / clips)
+
+
+def shipped(row: StageResult, measured: Measured) -> StageResult:
+    """The row of the bundle itself: not what torch decided, but what a device does."""
+    facts = measured.evaluation.as_dict()
+    stage = replace(
+        row.stage,
+        accuracy=facts["accuracy"],
+        interval_95=tuple(facts["interval_95"]),
+        clips=facts["clips"],
+        measured_with="Session, warm",
+    )
+    return replace(row, stage=stage, accuracy_cold=facts["accuracy_cold"])
 
 
 def bundle(path: Path, trainings: Trainings) -> Measured:
@@ -137,32 +191,57 @@ def bundle(path: Path, trainings: Trainings) -> Measured:
     folders = sorted({r.path.parent for r in noises})
     found = Noises.choose(folders, 16_000, heard)
     evaluation = evaluate(session, test_words(trainings), found)
-    negatives = negative_speech(trainings)
-    accepts = {name: false_accepts(session, paths) for name, paths in negatives.items()}
-    quiet = [path for paths in negatives.values() for path in paths]
-    points, hours = trade_off(session, test_words(trainings), quiet)
-    costs = [bench.measure(path, engine) for engine in ("reference", "onnx", "litert")]
-    return Measured(evaluation, accepts, points, hours, costs)
+    clips, continuous = negative_speech(trainings.scenario.mix)
+    return Measured(
+        evaluation,
+        unknown_words={name: unknown_words(session, paths) for name, paths in clips.items()},
+        false_accepts={name: false_accepts(session, paths) for name, paths in continuous.items()},
+        trade_off=trade_off(session, test_words(trainings), [path for paths in continuous.values() for path in paths]),
+        costs=compare(path, TIMED_STEPS),
+    )
 
 
-def negative_speech(trainings: Trainings) -> dict[str, list[Path]]:
-    """Test speech without the words, by other people than in training; empty where a scenario has none."""
-    mix = trainings.scenario.mix
-    found = {source.name: [r.path for r in source.recordings("test")] for source in (*mix.tests, *mix.negatives)}
-    return {name: paths for name, paths in found.items() if paths}
+def negative_speech(mix: Mix) -> tuple[dict[str, list[Path]], dict[str, list[Path]]]:
+    """Test speech without the words, by other people than in training: clips of one word, and continuous speech.
+
+    Sources that a mix calls `unknown` or `tests` say one word at a time, but for their longer recordings.
+    """
+    clips: dict[str, list[Path]] = {}
+    continuous: dict[str, list[Path]] = {}
+    for source in dict.fromkeys((*mix.tests, *mix.negatives)):
+        word_by_word = source in mix.tests or source in mix.unknown
+        for recording in source.recordings("test"):
+            one_word = word_by_word and soundfile.info(recording.path).duration < ONE_WORD_S
+            (clips if one_word else continuous).setdefault(source.name, []).append(recording.path)
+    return clips, continuous
 
 
-def trade_off(
-    session: Session, words: Sequence[Recording], negatives: Sequence[Path]
-) -> tuple[list[tuple[float, float, float]], float]:
-    """Misses and false accepts as all thresholds move together: (offset, missed, false accepts per hour), and hours.
+def unknown_words(session: Session, paths: Sequence[Path]) -> UnknownWords:
+    """Each clip on its own in a room, after the end of the one before: does any word fire in it, or right behind?"""
+    rate = int(session.frontend.sample_rate_hz)
+    behind = int(session.decoder.window_s * rate)
+    triggered = 0
+    before = read_audio(paths[-1], rate)
+    for path in paths:
+        clip = read_audio(path, rate)
+        session.reset()
+        session.push(before[-int(PREROLL_S * rate) :])
+        session.decoder.end_refractory()  # the clips are one after the other only here
+        triggered += bool(session.push(in_a_room(clip, rate, behind)))
+        before = clip
+    return UnknownWords(len(paths), triggered)
+
+
+def trade_off(session: Session, words: Sequence[Recording], negatives: Sequence[Path]) -> TradeOff | None:
+    """Misses and false accepts as all thresholds move together; None without continuous speech.
 
     Each recording goes through front end and engine once; only the decoder runs again for each setting.
     """
     if not negatives:
-        return [], 0.0
+        return None
     some = words[:: max(1, len(words) // MOST_TRADE_OFF_CLIPS)]
-    clips = [(recording.label, list(_scores(session, read_audio(recording.path)))) for recording in some]
+    behind = int(session.decoder.window_s * 16_000)
+    clips = [(r.label, list(_scores(session, in_a_room(read_audio(r.path), 16_000, behind)))) for r in some]
     stream = np.concatenate([read_audio(path) for path in negatives])
     noise = list(_scores(session, stream))
     hours = len(stream) / 16_000 / 3600
@@ -171,7 +250,7 @@ def trade_off(
         moved = {word: float(np.clip(at + offset, 0.02, 0.995)) for word, at in session.thresholds.items()}
         missed = sum(label not in _fired(session, moved, scores) for label, scores in clips if label in moved)
         points.append((float(offset), missed / len(clips), len(_fired(session, moved, noise)) / hours))
-    return points, hours
+    return TradeOff(points, len(clips), hours)
 
 
 def _scores(session: Session, audio: Float32) -> Iterator[tuple[Float32, float]]:

@@ -6,12 +6,15 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from scenarios.measure import StageResult
+from scenarios.measure import Measured, StageResult
 from scenarios.training import Trainings
 
 
-def model_card(trainings: Trainings, stages: list[StageResult]) -> dict[str, Any]:
-    """Data and licences, metrics of each stage, seeds and commit, as plain JSON values."""
+def model_card(trainings: Trainings, stages: list[StageResult], measured: Measured | None = None) -> dict[str, Any]:
+    """Data and licences, metrics of each stage and of the bundle, seeds and commit, as plain JSON values.
+
+    Without `measured` it is provisional: for a bundle that is still to be listened to.
+    """
     scenario = trainings.scenario
     noises = [r for split in ("train", "validation") for n in scenario.mix.noises for r in n.recordings(split)]
     return {
@@ -33,10 +36,27 @@ def model_card(trainings: Trainings, stages: list[StageResult]) -> dict[str, Any
             }
             for row in stages
         ],
+        **({"evaluation": _evaluation(measured)} if measured else {}),
         "seeds": [scenario.seed + i for i in range(scenario.teachers)],
         "commit": commit(),
         "noises_heard": sorted({r.path.stem for r in noises}),
     }
+
+
+def _evaluation(measured: Measured) -> dict[str, Any]:
+    """What the bundle was heard to do; what was not measured is left out."""
+    facts = measured.evaluation.as_dict()
+    words = ("engine", "split", "clips", "accuracy", "interval_95", "accuracy_cold", "accuracy_noise_10db")
+    return {
+        **{key: facts[key] for key in words if facts[key] is not None},
+        "missed_rate": facts["detection"]["missed_rate"],
+        **_by_source("unknown_triggered", {n: h.triggered / h.clips for n, h in measured.unknown_words.items()}),
+        **_by_source("false_accepts_per_hour", {n: len(h.fired) / h.hours for n, h in measured.false_accepts.items()}),
+    }
+
+
+def _by_source(key: str, rates: dict[str, float]) -> dict[str, dict[str, float]]:
+    return {key: {name: round(rate, 4) for name, rate in rates.items()}} if rates else {}
 
 
 def commit() -> str:

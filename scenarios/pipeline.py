@@ -10,8 +10,10 @@ from __future__ import annotations
 import copy
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -54,8 +56,11 @@ class Result:
     """Promises of the budget that do not hold; empty when all is well."""
 
 
-def run(scenario: Scenario, runs: Path, console: Console | None = None) -> Result:
-    """Train, compress, export, prove, measure and report; PromiseError if a bit differs."""
+def run(scenario: Scenario, runs: Path, console: Console | None = None, options: Sequence[str] = ()) -> Result:
+    """Train, compress, export, prove, measure and report; PromiseError if a bit differs.
+
+    `options` are those of the command line that made this scenario, for the report.
+    """
     console = console or Console(stderr=True)
     folder = runs / scenario.name
     look_for_data(scenario)
@@ -82,13 +87,16 @@ def run(scenario: Scenario, runs: Path, console: Console | None = None) -> Resul
     audio = stream_of_tests(trainings, PARITY_FRAMES)
     frames = trainings.view(torch.from_numpy(feature_vectors(audio))[None])[0]
     bundle, unproved = folder / f"{scenario.name}.bundle", folder / f"{scenario.name}.unproved"
-    _write_bundle(unproved, trainings, student, thresholds, stages, frames[:GOLDEN_FRAMES].numpy())
+    card = model_card(trainings, stages)
+    _write_bundle(unproved, trainings, student, thresholds, card, frames[:GOLDEN_FRAMES].numpy())
     proof = prove(unproved, student, frames)
-    _take_place(unproved, bundle)
     console.print(_told(proof))
 
-    measured = measure.bundle(bundle, trainings)
-    report, missed = make_report(trainings, bundle, stages, measured, proof, folder)
+    console.print("streaming the test split through the bundle")
+    measured = measure.bundle(unproved, trainings)
+    stages[-1] = measure.shipped(stages[-1], measured)
+    publish(unproved, bundle, model_card(trainings, stages, measured))
+    report, missed = make_report(trainings, bundle, stages, measured, proof, folder, options)
     return Result(bundle, report, missed)
 
 
@@ -115,14 +123,13 @@ def stream_of_tests(trainings: Trainings, frames: int) -> Float32:
 
 
 def prove(bundle: Path, student: Int8Student, frames: torch.Tensor) -> Parity:
-    """Hold every engine of the bundle to the student, frame by frame."""
+    """Hold every engine that has its file in the bundle to the student, frame by frame."""
     opened = bundles.read(bundle)
     names = engines.available(opened)
-    missing = {"reference", "onnx", "litert"} - set(names)
+    exported = [name for name, choice in engines.ENGINES.items() if choice.file in opened.manifest.files]
+    missing = [name for name in exported if name not in names]
     if missing:
-        raise PromiseError(
-            f"{bundle} cannot be proved for {', '.join(sorted(missing))}: install them, then build again."
-        )
+        raise PromiseError(f"{bundle} cannot be proved for {', '.join(missing)}: install them, then build again.")
 
     def of_student(stream: Float32) -> tuple[Float32, Float32]:
         with torch.no_grad():
@@ -148,7 +155,7 @@ def _write_bundle(
     trainings: Trainings,
     student: Int8Student,
     thresholds: dict[str, float],
-    stages: list[measure.StageResult],
+    card: dict[str, Any],
     frames: Float32,
 ) -> None:
     scenario, model = trainings.scenario, student.model()
@@ -173,7 +180,7 @@ def _write_bundle(
             "release": decoder.release,
             "refractory_ms": decoder.refractory_ms,
         },
-        card=model_card(trainings, stages),
+        card=card,
     )
 
     def write_files(folder: Path) -> None:
@@ -184,20 +191,24 @@ def _write_bundle(
     bundles.write(bundle, manifest, model, write_files)
 
 
-def _take_place(unproved: Path, bundle: Path) -> None:
-    """Move a proved bundle to where the one before was."""
-    proved = bundles.read(unproved)
+def publish(proved: Path, bundle: Path, card: dict[str, Any]) -> None:
+    """Move what was proved and measured to where the bundle before was, with its complete card."""
+    opened = bundles.read(proved)
 
     def copy_files(folder: Path) -> None:
-        for name in set(proved.manifest.files) - {MODEL}:
-            shutil.copyfile(unproved / name, folder / name)
+        if (folder / MODEL).read_bytes() != (proved / MODEL).read_bytes():
+            raise PromiseError(
+                f"{bundle} would not hold the {MODEL} that was proved. Build again; nothing has changed."
+            )
+        for name in set(opened.manifest.files) - {MODEL}:
+            shutil.copyfile(proved / name, folder / name)
 
-    bundles.write(bundle, proved.manifest, proved.model, copy_files)
-    shutil.rmtree(unproved)
+    bundles.write(bundle, replace(opened.manifest, card=card), opened.model, copy_files)
+    shutil.rmtree(proved)
 
 
 def quick(scenario: Scenario) -> Scenario:
-    """The same pipeline in a minute or two, to see that it runs: short trainings, and a budget without accuracy."""
+    """The same pipeline, to see that it runs: short trainings on all of the data, and no promise of accuracy."""
     short = replace(scenario.schedule, epochs=3, validate_every=1)
     methods = tuple(_shorter(method) for method in scenario.compress)
     return replace(
@@ -206,8 +217,8 @@ def quick(scenario: Scenario) -> Scenario:
         teacher_schedule=Schedule(epochs=1, learning_rate=3e-3),
         schedule=short,
         compress=methods,
-        budget=Budget(size_kb=scenario.budget.size_kb, accuracy=0.0, int8_loss=1.0),
-        notes=(*scenario.notes, "A quick build: trained for a minute to show that the pipeline runs, not to be used."),
+        budget=Budget(size_kb=scenario.budget.size_kb, accuracy=0.0, int8_loss=1.0, warm_gap=1.0),
+        notes=(*scenario.notes, "A quick build: hardly trained, to show that the pipeline runs; not to be used."),
     )
 
 

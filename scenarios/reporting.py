@@ -6,9 +6,10 @@ import datetime
 import json
 import os
 import platform
+import re
+import shlex
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,8 @@ from device_runtime.recordings import Recording, read_audio
 from device_runtime.session import Session
 from export.parity import Parity
 from scenarios import report
-from scenarios.measure import Measured, StageResult, test_words
+from scenarios.benchmarks.compare import Row
+from scenarios.measure import Measured, StageResult, UnknownWords, test_words
 from scenarios.model_card import commit
 from scenarios.scenario import Scenario
 from scenarios.training import Trainings
@@ -35,7 +37,13 @@ COMPARISON = "comparison.json"
 
 
 def make_report(
-    trainings: Trainings, bundle: Path, stages: list[StageResult], measured: Measured, proof: Parity, folder: Path
+    trainings: Trainings,
+    bundle: Path,
+    stages: list[StageResult],
+    measured: Measured,
+    proof: Parity,
+    folder: Path,
+    options: Sequence[str] = (),
 ) -> tuple[Path, tuple[str, ...]]:
     """Write report.html, report.json and example.wav; return the page and the promises that were missed."""
     scenario, facts = trainings.scenario, measured.evaluation.as_dict()
@@ -47,7 +55,7 @@ def make_report(
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         commit=commit(),
         seed=scenario.seed,
-        command=_command(scenario),
+        command=_command(scenario, options),
         machine=f"{platform.machine()}, {os.cpu_count()} cores, one thread, {platform.system()}",
         warnings=scenario.notes,
         notes=(f"{proof.frames} test frames gave the same bits on {', '.join(proof.engines)} and in training.",),
@@ -55,7 +63,7 @@ def make_report(
         comparisons=_comparisons(folder),
         budget=tuple(promises),
         evaluation=_conditions(facts),
-        unknown_words=tuple(_unknown_words(name, heard) for name, heard in measured.false_accepts.items()),
+        unknown_words=tuple(_unknown_words(name, heard) for name, heard in measured.unknown_words.items()),
         false_accepts=tuple(_false_accepts(name, heard) for name, heard in measured.false_accepts.items()),
         trade_off=_trade_off(measured),
         per_word=_per_word(facts),
@@ -63,10 +71,11 @@ def make_report(
         example=_example(trainings, bundle, folder),
         curves={
             name: report.Curve(tuple(h.epoch), tuple(h.train_loss), tuple(h.validation_accuracy))
-            for name, h in trainings.histories.items()
+            for name, h in zip(_stage_names(trainings.histories), trainings.histories.values(), strict=True)
         },
         sizes=_sizes(bundle),
-        engines=tuple(report.Speed(**asdict(cost)) for cost in measured.costs),
+        engines=tuple(_speed(row) for row in measured.costs if row.exact),
+        peers=tuple(_speed(row) for row in measured.costs if not row.exact),
         data=_data(trainings),
     )
     page, _ = report.write(content, folder)
@@ -91,10 +100,30 @@ def _in_words(promise: report.Promise) -> str:
     )
 
 
-def _command(scenario: Scenario) -> str:
+def _command(scenario: Scenario, options: Sequence[str]) -> str:
     """What to type to build it again."""
     name = scenario.name.removesuffix("_quick")
-    return f"tinyrnn build {name} --seed {scenario.seed}{' --quick' * (name != scenario.name)}"
+    quick = ["--quick"] if name != scenario.name else []
+    return shlex.join(["tinyrnn", "build", name, "--seed", str(scenario.seed), *options, *quick])
+
+
+def _stage_names(trainings: Iterable[str]) -> list[str]:
+    """The stage that each training made; numbered where a stage has several.
+
+    >>> _stage_names(["teacher-0", "teacher-1", "student-0", "pruned"])
+    ['teacher 1', 'teacher 2', 'student', 'pruned']
+    """
+    stages = [re.sub(r"^(teacher|student)-\d+$", r"\1", name) for name in trainings]
+    return [
+        stage if stages.count(stage) == 1 else f"{stage} {stages[: i + 1].count(stage)}"
+        for i, stage in enumerate(stages)
+    ]
+
+
+def _speed(row: Row) -> report.Speed:
+    return report.Speed(
+        row.engine, row.step_us_median, row.step_us_p99, row.audio_second_us, row.real_time_factor, row.peak_mb
+    )
 
 
 def _comparisons(folder: Path) -> tuple[report.Comparison, ...]:
@@ -112,25 +141,33 @@ def _comparisons(folder: Path) -> tuple[report.Comparison, ...]:
 
 def _budget(trainings: Trainings, bundle: Path, stages: list[StageResult], measured: Measured) -> list[report.Promise]:
     budget, facts = trainings.scenario.budget, measured.evaluation.as_dict()
-    size_kb = bundles.read(bundle).device_bytes / 1000
-    before, int8 = stages[-2].stage.accuracy, stages[-1].stage.accuracy
-    loss = max(0.0, before - int8)
+    opened, accuracy = bundles.read(bundle), facts["accuracy"]
+    gap = round(max(0.0, facts["accuracy_cold"] - accuracy), 4)  # without what a subtraction of floats adds
+    loss = round(max(0.0, stages[-2].in_torch - stages[-1].in_torch), 6)  # by one decision: no other loss is in it
     promises = [
-        report.Promise("size on the device", budget.size_kb, size_kb, "KB", size_kb <= budget.size_kb),
-        report.Promise(
-            "accuracy, warm", budget.accuracy, facts["accuracy"], "%", facts["accuracy"] >= budget.accuracy, False
-        ),
-        report.Promise("loss by int8", budget.int8_loss, loss, "%", loss <= budget.int8_loss),
+        _at_most("size on the device", budget.size_kb, opened.device_bytes / 1000, "KB"),
+        _at_most("size of the whole folder", budget.folder_kb, opened.size_bytes / 1000, "KB"),
+        report.Promise("accuracy, warm", budget.accuracy, accuracy, "%", accuracy >= budget.accuracy, at_most=False),
+        _at_most("accuracy, warm below cold", budget.warm_gap, gap, "%"),
+        _at_most("loss by int8, both in torch", budget.int8_loss, loss, "%"),
     ]
-    if budget.false_accepts_per_hour is not None and measured.false_accepts:
-        hours = sum(f.hours for f in measured.false_accepts.values())
-        rate = sum(len(f.fired) for f in measured.false_accepts.values()) / hours
-        kept = rate <= budget.false_accepts_per_hour
-        promises.append(report.Promise("false accepts", budget.false_accepts_per_hour, rate, "per hour", kept))
+    mix = trainings.scenario.mix
+    by_people = {source.name for source in (*mix.tests, *mix.negatives) if not _is_synthetic(source)}
+    speech = [heard for name, heard in measured.false_accepts.items() if name in by_people]
+    if budget.false_accepts_per_hour is not None and speech:
+        rate = sum(len(heard.fired) for heard in speech) / sum(heard.hours for heard in speech)
+        promises.append(_at_most("false accepts", budget.false_accepts_per_hour, rate, "per hour"))
+    clips = measured.unknown_words.values()
+    if budget.unknown_triggered is not None and clips:
+        share = sum(heard.triggered for heard in clips) / sum(heard.clips for heard in clips)
+        promises.append(_at_most("other words that trigger", budget.unknown_triggered, share, "%"))
     if budget.missed_rate is not None:
-        missed = facts["detection"]["missed_rate"]
-        promises.append(report.Promise("words missed", budget.missed_rate, missed, "%", missed <= budget.missed_rate))
+        promises.append(_at_most("words missed", budget.missed_rate, facts["detection"]["missed_rate"], "%"))
     return promises
+
+
+def _at_most(what: str, promised: float, measured: float, unit: str) -> report.Promise:
+    return report.Promise(what, promised, measured, unit, measured <= promised)
 
 
 def _conditions(facts: dict) -> tuple[report.Evaluation, ...]:
@@ -146,9 +183,9 @@ def _conditions(facts: dict) -> tuple[report.Evaluation, ...]:
     )
 
 
-def _unknown_words(name: str, heard: FalseAccepts) -> report.UnknownWords:
-    triggered = len({path for path, _ in heard.fired})
-    return report.UnknownWords(name, heard.clips, triggered, triggered / heard.clips, wilson(triggered, heard.clips))
+def _unknown_words(name: str, heard: UnknownWords) -> report.UnknownWords:
+    interval = wilson(heard.triggered, heard.clips)
+    return report.UnknownWords(name, heard.clips, heard.triggered, heard.triggered / heard.clips, interval)
 
 
 def _false_accepts(name: str, heard: FalseAccepts) -> report.FalseAccepts:
@@ -159,11 +196,11 @@ def _false_accepts(name: str, heard: FalseAccepts) -> report.FalseAccepts:
 def _trade_off(measured: Measured) -> report.TradeOff | None:
     if not measured.trade_off:
         return None
-    points = [report.Operating(*point) for point in measured.trade_off]
+    choice = measured.trade_off
+    points = [report.Operating(*point) for point in choice.points]
     shipped = min(points, key=lambda point: abs(point.threshold))
-    clips = len(measured.evaluation.clips)
     name = "all thresholds moved by"
-    return report.TradeOff(tuple(points), shipped, clips, measured.hours, threshold_name=name)
+    return report.TradeOff(tuple(points), shipped, choice.clips, choice.hours, "cold test", threshold_name=name)
 
 
 def _per_word(facts: dict) -> tuple[report.Word, ...]:
@@ -251,7 +288,11 @@ def _data_set(source: Recordings, used_for: str, splits: Sequence[str]) -> repor
         name=source.name,
         licence=source.licence,
         splits={split: len(source.recordings(split)) for split in splits},
-        synthetic="synthetic" in source.licence,
+        synthetic=_is_synthetic(source),
         used_for=used_for,
         source=source.source,
     )
+
+
+def _is_synthetic(source: Recordings) -> bool:
+    return "synthetic" in source.licence

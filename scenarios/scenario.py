@@ -31,10 +31,19 @@ class Budget:
     """By how much the int8 bundle may be worse than its float student."""
 
     false_accepts_per_hour: float | None = None
-    """On continuous negative speech of the test split."""
+    """On continuous negative speech of the test split, spoken by people."""
 
     missed_rate: float | None = None
     """At the shipped thresholds."""
+
+    unknown_triggered: float | None = None
+    """Share of the clips of other words that may set a word off, at the shipped thresholds."""
+
+    folder_kb: float = 300.0
+    """Of the whole bundle, with all engines' files."""
+
+    warm_gap: float = 0.01
+    """By how much accuracy may be worse after other audio (warm) than from silence (cold)."""
 
 
 @dataclass(frozen=True)
@@ -83,3 +92,8 @@ class Scenario:
     seed: int = 0
     notes: tuple[str, ...] = field(default=())
     """What a reader of the report must know."""
+
+    @property
+    def window_steps(self) -> int:
+        """Over how many of the student's steps the decoder smooths."""
+        return round(self.decoder.window_ms / (10 * self.student.stride))

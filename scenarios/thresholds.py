@@ -21,10 +21,9 @@ def choose_thresholds(student: Int8Student, trainings: Trainings) -> dict[str, f
     """
     warm = trainings.validation_copies[1]
     decoder = trainings.scenario.decoder
-    window = round(decoder.window_ms / (10 * trainings.view.stride))
     with torch.no_grad():
         logits = metrics.in_batches(student, warm, trainings.view)
-    peaks = metrics.clip_scores(logits, window, trainings.hard_loss.clip_steps).numpy()
+    peaks = metrics.clip_scores(logits, trainings.scenario.window_steps, trainings.hard_loss.clip_steps).numpy()
     thresholds = {}
     for word in trainings.words:
         own = peaks[(warm.labels == word) & ~warm.whole, word]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import sys
@@ -21,7 +22,7 @@ from scenarios import training
 from scenarios.arabic_commands import SCENARIO as ARABIC
 from scenarios.build import SCENARIOS, find
 from scenarios.demo import SCENARIO as DEMO
-from scenarios.scenario import Budget, Scenario
+from scenarios.scenario import Scenario
 from scenarios.variants import with_options
 
 
@@ -162,14 +163,27 @@ def test_a_build_names_its_bundle_and_its_report(tinyrnn, runs):
 
 
 @pytest.mark.usefixtures("quickened")
+def test_the_report_s_command_has_the_options_that_were_typed(tinyrnn, runs, tmp_path, monkeypatch):
+    data = tmp_path / "my data"
+    data.mkdir()
+    monkeypatch.setenv("TINYRNN_DATA", "")  # so that it is put back: a build sets it
+    code, _, _ = tinyrnn("build", "tiny", "--runs", runs, "--seed", 3, "--data", data, "--quick")
+    assert code == 0
+    report = json.loads((runs / "tiny_quick" / "report.json").read_text())
+    assert report["command"] == f"tinyrnn build tiny --seed 3 --data '{data}' --quick"
+
+
+@pytest.mark.usefixtures("quickened")
 def test_a_missed_budget_is_told_and_the_exit_code_is_1(tinyrnn, runs, tmp_path, monkeypatch):
     recipe = tiny_scenario.recipe(tmp_path / "data")
-    tiny_scenario.use(monkeypatch, tmp_path, replace(recipe, budget=Budget(size_kb=1, accuracy=1.01, int8_loss=1.0)))
+    promised = replace(recipe.budget, size_kb=1, folder_kb=2, accuracy=1.01)
+    tiny_scenario.use(monkeypatch, tmp_path, replace(recipe, budget=promised))
     code, answer, complaint = tinyrnn("build", "tiny", "--runs", runs)
     assert code == 1
     assert "missed" not in complaint, "each promise is told once"
-    size, accuracy = answer.splitlines()[2:]
+    size, folder, accuracy = answer.splitlines()[2:]
     assert re.fullmatch(r"missed: size on the device: promised at most 1 KB, measured [\d.]+ KB", size)
+    assert re.fullmatch(r"missed: size of the whole folder: promised at most 2 KB, measured [\d.]+ KB", folder)
     assert re.fullmatch(r"missed: accuracy, warm: promised at least 101 %, measured [\d.]+ %", accuracy)
 
 

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
+import sys
+import types
 from dataclasses import replace
+from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,17 +23,18 @@ import torch
 import tiny_scenario
 from compress.qat import BIAS_PER_UNIT
 from compress.quantize import Int8
+from device_runtime import arithmetic, engines, golden
 from device_runtime import bundle as bundles
-from device_runtime import engines, golden
 from device_runtime.errors import InputError, PromiseError
+from device_runtime.evaluate import evaluate
 from device_runtime.recordings import read_audio
 from device_runtime.session import Session
 from export.litert import Litert
 from export.onnx import Onnx
 from scenarios import pipeline, training
+from scenarios.benchmarks.peers import PEERS
 from scenarios.measure import weights_of
 from scenarios.model_card import commit
-from scenarios.scenario import Budget
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -53,7 +59,7 @@ def scenario(house):
 @pytest.fixture(scope="module")
 def built(house, scenario):
     """Built once with nothing left out: 12,000 frames of parity, every engine timed."""
-    impossible = replace(scenario, budget=Budget(size_kb=20, accuracy=1.01, int8_loss=1.0, missed_rate=-0.01))
+    impossible = replace(scenario, budget=replace(scenario.budget, accuracy=1.01, missed_rate=-0.01))
     return pipeline.run(impossible, house / "runs")
 
 
@@ -96,6 +102,37 @@ def test_the_card_says_where_the_bundle_comes_from(built):
     assert pruned["nonzeros"] < student["nonzeros"] == student["parameters"]
 
 
+def test_the_card_s_last_stage_is_what_session_measures_on_the_bundle(built, scenario):
+    opened = bundles.read(built.bundle)
+    again = evaluate(Session(opened), scenario.mix.words.recordings("test")).as_dict()
+    stage, evaluation = opened.manifest.card["stages"][-1], opened.manifest.card["evaluation"]
+    for key in ("accuracy", "interval_95", "accuracy_cold", "clips"):
+        assert stage[key] == evaluation[key] == again[key], key
+    assert evaluation["missed_rate"] == again["detection"]["missed_rate"]
+    assert 0 <= evaluation["accuracy_noise_10db"] <= 1
+    assert set(evaluation["unknown_triggered"]) == {"others"}
+    assert set(evaluation["false_accepts_per_hour"]) == {"talk"}
+    reported = json.loads((built.report.parent / "report.json").read_text())
+    assert reported["stages"][-1]["measured_with"] == "Session, warm"
+    assert round(reported["stages"][-1]["accuracy"], 4) == stage["accuracy"] == reported["evaluation"][0]["accuracy"]
+
+
+def test_a_bundle_whose_weights_are_not_the_proved_ones_does_not_take_its_place(built, monkeypatch, tmp_path):
+    proved, bundle = tmp_path / "proved", tmp_path / "tiny.bundle"
+    shutil.copytree(built.bundle, proved)
+    pipeline.publish(shutil.copytree(proved, tmp_path / "first"), bundle, {"title": "before"})
+    exact = bundles.npz.write
+
+    def altered(path, arrays):
+        exact(path, arrays)
+        path.write_bytes(path.read_bytes() + b"0")
+
+    monkeypatch.setattr(bundles.npz, "write", altered)
+    with pytest.raises(PromiseError, match=r"would not hold the model\.npz that was proved\. Build again; nothing has"):
+        pipeline.publish(proved, bundle, {"title": "after"})
+    assert bundles.read(bundle).manifest.card == {"title": "before"}
+
+
 def test_the_report_holds_the_measured_numbers(built):
     report = json.loads((built.report.parent / "report.json").read_text())
     assert [stage["name"] for stage in report["stages"]] == ["teacher", "student", "pruned", "int8"]
@@ -109,15 +146,21 @@ def test_the_report_holds_the_measured_numbers(built):
         "others": {"test": 3},
     }
     assert [row["engine"] for row in report["engines"]] == ["reference", "onnx", "litert"]
-    assert {row["name"]: row["clips"] for row in report["unknown_words"]} == {"others": 3, "talk": 2}
+    assert [row["engine"] for row in report["peers"]] == [peer.NAME for peer in PEERS]
+    assert {row["name"]: row["clips"] for row in report["unknown_words"]} == {"others": 3}
+    assert {row["name"]: round(3600 * row["hours"]) for row in report["false_accepts"]} == {"talk": 6}
+    assert (report["trade_off"]["clips"], report["trade_off"]["split"]) == (12, "cold test")
+    assert list(report["curves"]) == ["teacher", "student", "pruned", "int8"]
     assert report["evaluation"][0]["clips"] == 12
     assert "Two [tones]" in built.report.read_text()
 
 
-def test_the_size_in_the_budget_is_what_a_device_stores(built):
-    size = json.loads((built.report.parent / "report.json").read_text())["budget"][0]
-    stored = [(built.bundle / name).stat().st_size for name in ("manifest.json", "model.npz")]
-    assert (size["what"], size["unit"], size["measured"]) == ("size on the device", "KB", sum(stored) / 1000)
+def test_the_sizes_in_the_budget_are_those_of_the_finished_folder(built):
+    device, folder = json.loads((built.report.parent / "report.json").read_text())["budget"][:2]
+    stored = bundles.read(built.bundle).device_bytes / 1000
+    assert (device["what"], device["unit"], device["measured"]) == ("size on the device", "KB", stored)
+    whole = sum(path.stat().st_size for path in built.bundle.iterdir())
+    assert (folder["what"], folder["promised"], folder["measured"]) == ("size of the whole folder", 300, whole / 1000)
 
 
 def test_words_are_taken_for_words(built):
@@ -210,9 +253,31 @@ def engine_of(backend):
     return next(name for name, choice in engines.ENGINES.items() if choice.file == backend.filename)
 
 
-def test_a_bundle_that_cannot_be_proved_on_every_engine_is_none(build, scenario, built, house):
+def test_a_bundle_that_cannot_be_proved_on_every_engine_is_none(build, scenario, built, house, monkeypatch):
+    monkeypatch.setitem(engines.ENGINES, "litert", replace(engines.ENGINES["litert"], packages=("not_installed_here",)))
+    before = hashes(built)
     with pytest.raises(PromiseError, match=r"cannot be proved for litert: install them, then build again"):
-        build(replace(scenario, export=(Onnx(),)), house / "runs")
+        build(scenario, house / "runs")
+    assert hashes(built) == before
+
+
+def test_a_recipe_that_exports_one_format_is_proved_on_the_engines_that_read_it(build, scenario, house, monkeypatch):
+    kept = []
+    monkeypatch.setattr(pipeline, "_told", lambda proof: kept.append(proof.engines) or "")
+    result = build(replace(scenario, name="one", export=(Onnx(),)), house / "runs")
+    assert kept == [("reference", "onnx")]
+    assert "model.tflite" not in hashes(result)
+
+
+def test_an_engine_that_is_added_to_the_list_is_proved_without_another_edit(build, scenario, house, monkeypatch):
+    kept = []
+    monkeypatch.setattr(pipeline, "_told", lambda proof: kept.append(proof.engines) or "")
+    module = types.ModuleType("added_engine")
+    module.load_engine = lambda bundle: SimpleNamespace(name="added", step=partial(arithmetic.step, bundle.model))
+    monkeypatch.setitem(sys.modules, "added_engine", module)
+    monkeypatch.setitem(engines.ENGINES, "added", engines.Choice("model.npz", "added_engine"))
+    build(replace(scenario, name="one", export=()), house / "runs")
+    assert kept == [("reference", "added")]
 
 
 def test_a_scenario_that_does_not_end_in_int8_is_told_so(build, scenario, built, house):

@@ -35,7 +35,7 @@ def trainings(logits, labels, whole=None, most_missed=0.04):
     warm = FeatureSet(vectors, labels, marks, tails=np.zeros(len(labels), np.int64))
     return SimpleNamespace(
         validation_copies=[None, warm],
-        scenario=SimpleNamespace(decoder=Smooth(most_missed=most_missed)),
+        scenario=SimpleNamespace(decoder=Smooth(most_missed=most_missed), window_steps=10),
         view=FrameView(1, 3),
         hard_loss=SimpleNamespace(clip_steps=CLIP_STEPS),
         words=[0, 1],

@@ -11,8 +11,9 @@ import pytest
 
 from compress.prune import Prune
 from compress.quantize import Int8
-from device_runtime import bench, cli
-from scenarios import pipeline
+from device_runtime import cli
+from scenarios import measure, pipeline
+from scenarios.benchmarks.compare import Row
 from scenarios.build import SCENARIOS
 from scenarios.scenario import Budget, Scenario
 from tones import Folder
@@ -41,7 +42,7 @@ def recipe(root: Path) -> Scenario:
         schedule=Schedule(epochs=3, learning_rate=1e-2, validate_every=2),
         versions=1,
         compress=(Prune(sparsity=0.5, epochs=2), Int8(epochs=2)),
-        budget=Budget(size_kb=20, accuracy=0.0, int8_loss=1.0),
+        budget=Budget(size_kb=20, accuracy=0.0, int8_loss=1.0, warm_gap=1.0),
     )
 
 
@@ -65,8 +66,9 @@ def main() -> None:
 
 def quicken(patch) -> None:
     """Fewer frames to prove and no engine timed, for builds that are about something else."""
-    cost = bench.Cost("reference", 1.0, 1.0, 1.0, 0.001, 30.0)
-    patch.setattr(bench, "measure", lambda path, engine: replace(cost, engine=engine))
+    ours = Row("reference", True, 1.0, 1.0, 1.0, 0.001, 30.0, 0.5, 0.5)
+    peer = replace(ours, engine="float peer", exact=False)
+    patch.setattr(measure, "compare", lambda path, steps: [ours, peer])
     patch.setattr(pipeline, "PARITY_FRAMES", 200)
     exact = pipeline.parity
     patch.setattr(pipeline, "parity", lambda student, engines, frames: exact(student, engines, frames, 200))
