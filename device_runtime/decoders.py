@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from device_runtime.arithmetic import Float32
 from device_runtime.errors import BundleError
@@ -16,11 +17,15 @@ from device_runtime.events import Detection, Event
 class Decoder(Protocol):
     """Follows a model's scores through time and says when something happened."""
 
+    @property
+    def armed(self) -> npt.NDArray[np.bool_]:
+        """Which labels may fire: all but those whose scores have not fallen since they did, (labels,)."""
+
     def push(self, scores: Float32, time_s: float) -> tuple[Float32, list[Event]]:
         """Take the scores of one step; return them smoothed, and the events that they completed."""
 
-    def rearm(self) -> None:
-        """Forget past events, so that none holds back the next; keep the scores."""
+    def end_refractory(self) -> None:
+        """Let the next event come at once; what has fired must still fall before it fires again."""
 
     def reset(self) -> None:
         """Forget everything heard so far."""
@@ -62,12 +67,17 @@ class Smooth:
         """Forget everything heard so far."""
         self._recent = np.zeros((self.window_steps, len(self._labels)))  # a ring of posteriors
         self._steps = 0
-        self.rearm()
-
-    def rearm(self) -> None:
-        """Forget past events, so that none holds back the next; keep the scores."""
         self._armed = np.ones(len(self._labels), bool)
+        self.end_refractory()
+
+    def end_refractory(self) -> None:
+        """Let the next event come at once; what has fired must still fall before it fires again."""
         self._quiet_until_s = -np.inf
+
+    @property
+    def armed(self) -> npt.NDArray[np.bool_]:
+        """Which labels may fire: all but those whose scores have not fallen since they did, (labels,)."""
+        return self._armed.copy()
 
     def push(self, scores: Float32, time_s: float) -> tuple[Float32, list[Event]]:
         """Take the scores of one step (labels,); return the smoothed probabilities (labels,) and any event."""

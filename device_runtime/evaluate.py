@@ -1,9 +1,9 @@
 """Accuracy as a device has it: every clip is streamed through a session, cold, warm and in noise.
 
 A front end adapts to what it hears, so a clip from silence (cold) is not what a device lives in. Warm, the headline,
-has 0.7 s of another clip before it. Only steps whose smoothing window lies inside the clip count. The decision on a
-clip that says a word is the word with the highest smoothed score; a clip that says none of them is decided rightly when
-no word fires at the thresholds.
+has the last 0.7 s of another clip before it, which says another word. Scores count where the smoothing window lies
+inside the clip, or in the moment of quiet behind it. The decision on a clip that says a word is the word with the
+highest smoothed score; a clip that says none of them is decided rightly when no word fires at the thresholds.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ from device_runtime.session import Session
 from device_runtime.sources import file_chunks
 
 PREROLL_S = 0.7
+ROOM_RMS = 1e-4
+"""-80 dB of full scale: a quiet room, where digital silence would mislead the front end."""
+
 SNR_DB = 10.0
 UNKNOWN = "_unknown_"
 NOTHING = "(nothing)"
@@ -72,7 +75,7 @@ class Evaluation:
         ]
 
     def _best(self, peaks: Float32, candidates: Sequence[int]) -> str:
-        # all are zero when no step was made at all: the clip is shorter than a frame
+        # all are zero when no step was made at all: the clip in its room is shorter than a frame
         return self.labels[max(candidates, key=peaks.__getitem__)] if peaks.any() else NOTHING
 
     def _heard(self, clip: Clip, condition: str) -> str:
@@ -159,12 +162,12 @@ def evaluate(
     if noises is not None and not noises.recordings and not noises.voices:
         noises = Noises.generated([read_audio(r.path, rate) for r, _ in order[:BABBLE_CLIPS]])
     clips = []
-    for at, (recording, truth, audio, before) in enumerate(with_prerolls(order, rate)):
-        answers = {"cold": _hear(session, np.zeros(0, np.float32), audio), "warm": _hear(session, before, audio)}
+    for at, (recording, truth, audio, before, said) in enumerate(_with_words_before(order, rate)):
+        answers = {"cold": _hear(session, before[:0], said, audio), "warm": _hear(session, before, said, audio)}
         if noises is not None:
             both = np.concatenate([before, audio])
             loud = add_noise(both, noises.stretch(len(both), [seed, at], without=at), SNR_DB, len(before))
-            answers["noisy"] = _hear(session, loud[: len(before)], loud[len(before) :])
+            answers["noisy"] = _hear(session, loud[: len(before)], said, loud[len(before) :])
         peaks: dict[str, Float32] = {condition: peak for condition, (peak, _) in answers.items()}
         fired = {condition: labels for condition, (_, labels) in answers.items()}
         clips.append(Clip(recording, truth, peaks["cold"], peaks["warm"], peaks.get("noisy"), fired))
@@ -205,31 +208,59 @@ def with_prerolls(
     order: Sequence[tuple[Recording, str]], rate: int
 ) -> Iterator[tuple[Recording, str, Float32, Float32]]:
     """Each clip with the end of the latest one before it that says another word; the first with that of a later one."""
+    return ((recording, truth, audio, before) for recording, truth, audio, before, _ in _with_words_before(order, rate))
+
+
+def _with_words_before(
+    order: Sequence[tuple[Recording, str]], rate: int
+) -> Iterator[tuple[Recording, str, Float32, Float32, str]]:
     length = int(PREROLL_S * rate)
     first = order[0][1]
-    other = next((r for r, truth in reversed(order) if truth != first), order[-1][0])
-    tails = {"": read_audio(other.path, rate)[-length:]}  # by label, latest last
+    other, label = next((clip for clip in reversed(order) if clip[1] != first), order[-1])
+    later = (label, read_audio(other.path, rate)[-length:])
+    tails: dict[str, Float32] = {}  # by label, latest last
     for recording, truth in order:
         audio = read_audio(recording.path, rate)
-        before = next((tail for label, tail in reversed(tails.items()) if label != truth), tails[""])
-        yield recording, truth, audio, before
+        said, before = next((tail for tail in reversed(tails.items()) if tail[0] != truth), later)
+        yield recording, truth, audio, before, said
         tails.pop(truth, None)
         tails[truth] = audio[-length:]
 
 
-def _hear(session: Session, before: Float32, clip: Float32) -> tuple[Float32, tuple[str, ...]]:
+def in_a_room(clip: Float32, rate: int, behind: int) -> Float32:
+    """The clip in the middle of at least a second of faint hiss, and so many samples of it behind.
+
+    Words do not end with their files: a device hears on, and answers a moment later.
+    """
+    missing = max(0, rate - len(clip))
+    padded = np.pad(clip, (missing // 2, missing - missing // 2 + behind))
+    hiss = np.random.default_rng(len(padded)).normal(0, ROOM_RMS, len(padded))
+    hiss[missing // 2 : missing // 2 + len(clip)] = 0
+    return np.asarray(padded + hiss, np.float32)
+
+
+def _hear(session: Session, before: Float32, said: str, clip: Float32) -> tuple[Float32, tuple[str, ...]]:
     """The highest smoothed score of each label over the clip, and the labels that fired.
 
-    After other audio, only steps whose smoothing window lies inside the clip count, or the last one of a shorter clip.
+    After other audio, only scores whose smoothing window lies inside the clip count. The word said before was heard and
+    reported already: as on the device, it is no answer again until its score has fallen.
     """
     session.reset()
-    lead = int(session.decoder.window_s * session.frontend.sample_rate_hz) if len(before) else 0
-    skipped = [step.scores for step in session.listen(np.concatenate([before, clip[:lead]]))]
-    session.decoder.rearm()  # a word before the clip must not keep the clip's own from firing
-    steps = list(session.listen(clip[lead:]))
-    counted = [step.scores for step in steps] or skipped[-1:]
-    peaks = np.max(counted, axis=0) if counted else np.zeros(len(session.labels), np.float32)
-    return peaks, tuple(event.label for step in steps for event in step.events)
+    decoder, rate = session.decoder, int(session.frontend.sample_rate_hz)
+    window = int(decoder.window_s * rate)
+    heard = in_a_room(clip, rate, window)
+    lead = window if len(before) else 0
+    session.push(before)
+    decoder.end_refractory()  # the clips are one after the other only here
+    # the word before may end only now; any other that fires is the clip's, at whose very start it was said
+    fired = [event.label for event in session.push(heard[:lead]) if event.label != said]
+    decoder.end_refractory()
+    armed, peaks = decoder.armed | np.isin(session.labels, fired), np.zeros(len(session.labels), np.float32)
+    for step in session.listen(heard[lead:]):
+        armed |= decoder.armed
+        peaks = np.maximum(peaks, np.where(armed, step.scores, np.float32(0)))
+        fired += [event.label for event in step.events]
+    return peaks, tuple(fired)
 
 
 @dataclass(frozen=True)

@@ -78,13 +78,22 @@ def test_a_label_without_a_threshold_never_fires():
     assert events(smooth(thresholds={"yes": 0.8}), [{"no": 1.0}, {}] * 5) == []
 
 
-def test_rearming_forgets_events_but_not_scores():
+def test_the_end_of_the_refractory_time_does_not_rearm_what_has_fired():
     decode = smooth(refractory_ms=10_000)
-    assert len(events(decode, [{"yes": 1.0}] * 3)) == 1
-    decode.rearm()
-    smoothed, again = decode.push(scores(yes=0.7), 1.0)
-    assert smoothed[1] == pytest.approx(0.9)
-    assert [event.label for event in again] == ["yes"]
+    assert events(decode, [{"yes": 1.0}] * 3) == [(2, "yes")]
+    decode.end_refractory()
+    assert decode.armed.tolist() == [True, False, True]
+    # yes stays above its release of 0.4 until no has been heard for two steps; scores are kept
+    assert events(decode, [{"yes": 1.0}] * 3 + [{"no": 1.0}] * 2) == [(4, "no")]
+    assert decode.armed.tolist() == [True, True, False]
+    decode.end_refractory()
+    assert events(decode, [{"yes": 1.0}] * 3) == [(2, "yes")]
+
+
+def test_which_labels_are_armed_can_only_be_read():
+    decode = smooth()
+    decode.armed[:] = False
+    assert events(decode, [{"yes": 1.0}] * 3) == [(2, "yes")]
 
 
 def test_a_reset_decoder_equals_a_new_one():
