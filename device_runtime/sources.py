@@ -13,8 +13,8 @@ import numpy as np
 
 from device_runtime.arithmetic import Float32
 from device_runtime.errors import InputError
-from device_runtime.resample import Resampler
-from device_runtime.wav import PIECE_SAMPLES, WavFormat, read_wav_header, wav_pieces
+from device_runtime.resample import HIGHEST_HZ, LOWEST_HZ, Resampler
+from device_runtime.wav import CONVERT, PIECE_SAMPLES, WavFormat, read_wav_header, wav_pieces
 
 MICROPHONE_CHUNK_MS = 30
 TEXT = string.printable.encode()
@@ -87,7 +87,7 @@ def raw_chunks(stream: BufferedIOBase, start: bytes = b"") -> Iterator[Float32]:
 def microphone_chunks(sample_rate_hz: int = 16_000) -> Iterator[Float32]:
     """What the default microphone hears, until the caller stops asking."""
     device = _sounddevice()
-    samples = sample_rate_hz * MICROPHONE_CHUNK_MS // 1000
+    samples = max(1, sample_rate_hz * MICROPHONE_CHUNK_MS // 1000)
     try:
         with device.InputStream(samplerate=sample_rate_hz, channels=1, dtype="float32") as microphone:
             while True:
@@ -116,6 +116,11 @@ def _soundfile_chunks(path: Path, start: bytes, sample_rate_hz: int) -> Iterator
         ) from error
     try:
         with soundfile.SoundFile(path) as audio:
+            if not LOWEST_HZ <= audio.samplerate <= HIGHEST_HZ:
+                raise InputError(
+                    f"{path} says that it was sampled at {audio.samplerate} Hz; expected {LOWEST_HZ} to {HIGHEST_HZ}. "
+                    f"{CONVERT}"
+                )
             pieces = (piece.mean(axis=1, dtype=np.float32) for piece in _soundfile_pieces(audio))
             yield from _resampled(pieces, audio.samplerate, sample_rate_hz, str(path))
     except soundfile.LibsndfileError as error:

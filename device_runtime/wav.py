@@ -14,6 +14,7 @@ import numpy as np
 
 from device_runtime.arithmetic import Float32
 from device_runtime.errors import InputError
+from device_runtime.resample import HIGHEST_HZ, LOWEST_HZ
 
 PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
 UNKNOWN_BYTES = 0x7FFF0000
@@ -73,9 +74,10 @@ def _checked(fields: tuple[int, ...], data_bytes: int | None, name: str) -> WavF
             f"{name} is a WAV of coding {coding} with {bits} bits; expected PCM of 8, 16, 24 or 32 bits or float "
             f"of 32 or 64. {CONVERT}"
         )
-    if not 1 <= channels <= 64 or not 1_000 <= rate <= 768_000:
+    if not 1 <= channels <= 64 or not LOWEST_HZ <= rate <= HIGHEST_HZ:
         raise InputError(
-            f"{name} is a damaged WAV: {channels} channels at {rate} Hz; expected 1 to 64 at 1 to 768 kHz. {CONVERT}"
+            f"{name} is a damaged WAV: {channels} channels at {rate} Hz; expected 1 to 64 at "
+            f"{LOWEST_HZ} to {HIGHEST_HZ} Hz. {CONVERT}"
         )
     return WavFormat(coding, bits, channels, rate, data_bytes)
 

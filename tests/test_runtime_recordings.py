@@ -93,7 +93,7 @@ BROKEN = {
     "is truncated: its header promises 16000 bytes of samples, it holds 15000": GOOD[:-1000],
     "holds no samples": wav_bytes([]),
     "is a damaged WAV: its samples come before their format": DATA_FIRST,
-    "is a damaged WAV: 0 channels at 16000 Hz": NO_CHANNELS,
+    "is a damaged WAV: 0 channels at 16000 Hz; expected 1 to 64 at 1000 to 384000 Hz": NO_CHANNELS,
     "is a WAV of coding 7 with 16 bits; expected PCM": MU_LAW,
     "is damaged: its sample 77 is not a finite number": NAN,
 }

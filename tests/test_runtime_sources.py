@@ -1,12 +1,15 @@
 """Sources: files, pipes and microphones deliver the same samples, whatever the pieces they come in."""
 
 import io
+import struct
 import sys
+import tracemalloc
 import types
 
 import numpy as np
 import pytest
 
+from device_runtime import resample
 from device_runtime.errors import InputError
 from device_runtime.resample import Resampler
 from device_runtime.sources import file_chunks, microphone_chunks, raw_chunks, stream_chunks
@@ -117,6 +120,58 @@ def test_the_same_rate_changes_nothing():
     assert len(resampler.finish()) == 0
 
 
+RATES_OF_MANY_PHASES = [15_999, 16_001, 44_101]
+
+
+@pytest.mark.parametrize("rate", RATES_OF_MANY_PHASES)
+def test_phases_computed_on_demand_give_the_same_samples(rate, monkeypatch):
+    samples = tone(rate, 0.1).astype(np.float32)
+    on_demand, pieces = Resampler(rate, 16_000), Resampler(rate, 16_000)
+    monkeypatch.setattr(resample, "BLOCK_VALUES", 2**24)
+    kept = Resampler(rate, 16_000)
+    expected = np.concatenate([kept.push(samples), kept.finish()])
+    assert np.array_equal(np.concatenate([on_demand.push(samples), on_demand.finish()]), expected)
+    got = [pieces.push(samples[at : at + 500]) for at in range(0, len(samples), 500)]
+    assert np.array_equal(np.concatenate([*got, pieces.finish()]), expected)
+
+
+@pytest.mark.parametrize(("rate_in", "rate_out"), [(383_999, 16_000), (384_000, 100), (1_009, 199_999), (48_000, 7)])
+def test_no_pair_of_rates_takes_much_memory(rate_in, rate_out):
+    tracemalloc.start()
+    resampler = Resampler(rate_in, rate_out)
+    got = sum(len(resampler.push(np.ones(1_000, np.float32))) for _ in range(5)) + len(resampler.finish())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert got == -(-5_000 * rate_out // rate_in)
+    assert peak < 60_000_000
+
+
+def test_a_rate_that_is_very_much_lower_is_refused():
+    with pytest.raises(
+        InputError, match="48000 Hz cannot become 1 Hz: that is more than 10000 times lower. Give a rec"
+    ):
+        Resampler(48_000, 1)
+
+
+@pytest.mark.parametrize("rate", [0, 999, 384_001, 767_999, 2**32 - 1])
+def test_a_wav_has_a_rate_that_recordings_have(tmp_path, rate):
+    data = wav_bytes(tone(16_000, 0.01))
+    (tmp_path / "a.wav").write_bytes(data.replace(struct.pack("<I", 16_000), struct.pack("<I", rate), 1))
+    with pytest.raises(InputError, match=f"1 channels at {rate} Hz; expected 1 to 64 at 1000 to 384000 Hz. Convert it"):
+        list(file_chunks(tmp_path / "a.wav"))
+
+
+@pytest.mark.parametrize("rate", [1, 999, 384_001, 1_999_999_973])
+def test_other_audio_has_a_rate_that_recordings_have(tmp_path, rate):
+    pytest.importorskip("soundfile", reason="audio other than WAV needs soundfile")
+    header = b".snd" + struct.pack(">IIIII", 24, 2_000, 3, rate, 1)  # AU, 16 bits, one channel
+    (tmp_path / "a.au").write_bytes(header + bytes(2_000))
+    with pytest.raises(
+        InputError, match=rf"a\.au says that it was sampled at {rate} Hz; expected 1000 to 384000\. Conv"
+    ):
+        list(file_chunks(tmp_path / "a.au"))
+
+
 def test_a_long_file_comes_in_small_pieces(tmp_path):
     path = tmp_path / "a.wav"
     path.write_bytes(wav_bytes(tone(44_100, 20), rate=44_100))
@@ -151,6 +206,13 @@ def microphone(read):
 def test_a_microphone_delivers_chunks(monkeypatch):
     monkeypatch.setitem(sys.modules, "sounddevice", microphone(lambda n: (np.ones((n, 1), np.float32), False)))
     assert np.array_equal(next(microphone_chunks()), np.ones(480, np.float32))
+
+
+def test_a_slow_microphone_delivers_at_least_a_sample(monkeypatch):
+    module = microphone(lambda n: (np.ones((n, 1), np.float32), False))
+    monkeypatch.setattr(module.InputStream, "__init__", lambda self, **settings: None)
+    monkeypatch.setitem(sys.modules, "sounddevice", module)
+    assert len(next(microphone_chunks(10))) == 1
 
 
 def test_an_unplugged_microphone_says_what_to_do(monkeypatch):
