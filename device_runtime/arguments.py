@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import difflib
-from collections.abc import Sequence
+import re
 from typing import Any, NoReturn
 
 from device_runtime.errors import InputError
+
+MAX_SEED = 2**32 - 1
 
 
 class Parser(argparse.ArgumentParser):
@@ -35,16 +36,6 @@ def _command(command: str) -> str:
     return f"{first}{pipe}tinyrnn {then}"
 
 
-def near(word: str, known: Sequence[str]) -> str:
-    """The known name that was probably meant, as a remark; empty where none is like it.
-
-    >>> near("rnu", ["run", "check"])
-    ' (did you mean run?)'
-    """
-    found = difflib.get_close_matches(word, known, n=1)
-    return f" (did you mean {found[0]}?)" if found else ""
-
-
 def threshold(text: str) -> tuple[str, float]:
     """A word and its threshold.
 
@@ -58,3 +49,14 @@ def threshold(text: str) -> tuple[str, float]:
     except ValueError:
         pass
     raise argparse.ArgumentTypeError(f"expected WORD=0.7, got {text!r}")
+
+
+def seed(text: str) -> int:
+    """A number that all generators of random numbers take.
+
+    >>> seed("7")
+    7
+    """
+    if re.fullmatch(r"[0-9]{1,10}", text) and int(text) <= MAX_SEED:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"expected a whole number from 0 to {MAX_SEED}, got {text[:40]!r}")

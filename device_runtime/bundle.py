@@ -45,8 +45,10 @@ class Bundle:
 
     @property
     def device_bytes(self) -> int:
-        """Of what the reference engine needs, manifest.json and model.npz: the size that a budget limits."""
-        return self.manifest_bytes + int(self.manifest.files[MODEL]["bytes"])
+        """Of what `tinyrnn pack` writes for the reference engine, to the byte: the size that a budget limits."""
+        file = {key: self.manifest.files[MODEL][key] for key in ("sha256", "bytes")}
+        packed = _complete(self.manifest.for_device(), self.model, {MODEL: file})
+        return len(to_json(packed, compact=True)) + int(file["bytes"])
 
 
 def read(folder: Path | str) -> Bundle:
@@ -101,11 +103,19 @@ def _read_start(path: Path, count: int) -> bytes | None:
         raise BundleError(f"{path} cannot be read: {error.strerror}. Check the path and its permissions") from None
 
 
-def write(folder: Path | str, manifest: Manifest, model: Model, write_files: Callable[[Path], None]) -> Manifest:
+def write(
+    folder: Path | str,
+    manifest: Manifest,
+    model: Model,
+    write_files: Callable[[Path], None],
+    *,
+    compact: bool = False,
+) -> Manifest:
     """Make a bundle in one stroke: it is complete at `folder`, or nothing has changed.
 
     `write_files` puts the other files (model.onnx, model.tflite, golden.npz) into the folder that it is given. The
     manifest's `model` and `files` are filled in here. A bundle that is already there is replaced.
+    `compact` makes manifest.json as short as it can be.
     """
     folder = Path(folder).resolve()
     _check_replaceable(folder)
@@ -113,11 +123,15 @@ def write(folder: Path | str, manifest: Manifest, model: Model, write_files: Cal
         npz.write(temporary / MODEL, weights.arrays(model))
         write_files(temporary)
         files = {path.name: _describe_file(path) for path in sorted(temporary.iterdir())}
-        complete = dataclasses.replace(manifest, model=weights.describe(model), files=files)
-        (temporary / MANIFEST).write_text(to_json(complete), encoding="utf-8")
+        complete = _complete(manifest, model, files)
+        (temporary / MANIFEST).write_bytes(to_json(complete, compact))
         read(temporary)  # what could not be opened again must not replace anything
         _rename_into_place(temporary, folder)
     return complete
+
+
+def _complete(manifest: Manifest, model: Model, files: dict[str, dict[str, Any]]) -> Manifest:
+    return dataclasses.replace(manifest, model=weights.describe(model), files=files)
 
 
 def _check_replaceable(folder: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from device_runtime.bundle import MODEL, Bundle
+from device_runtime.bundle import Bundle
 from device_runtime.manifest import MANIFEST
 from device_runtime.tables import plain, table
 
@@ -23,7 +23,7 @@ def sizes(bundle: Bundle) -> dict[str, int]:
 def _lines(bundle: Bundle) -> Iterator[str]:
     manifest = bundle.manifest
     thresholds = manifest.decoder.get("thresholds", {})
-    on_device = f"{bundle.device_bytes:,} bytes on a device ({MANIFEST} and {MODEL})"
+    on_device = f"{bundle.device_bytes:,} bytes on a device (what tinyrnn pack writes)"
     yield f"{manifest.name}: {manifest.task}, bundle format {manifest.format}"
     yield f"{on_device}, {bundle.size_bytes:,} in the whole folder\n"
     yield table([{"label": label, "threshold": thresholds.get(label)} for label in manifest.labels])

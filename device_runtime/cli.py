@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from io import TextIOWrapper
 from typing import Any
 
-from device_runtime.arguments import Parser, examples, near
+from device_runtime.arguments import Parser, examples
 from device_runtime.errors import InputError, TinyRnnError
+from device_runtime.meant import meant
 from device_runtime.verbs import BUILT_IN
 
 VERBS_GROUP = "tinyrnn.verbs"
@@ -52,8 +53,8 @@ def _run(arguments: list[str]) -> int:
     args, unknown = parser.parse_known_args(arguments)
     if unknown:
         asked = verbs.choices[verb] if verb else parser
-        meant = near(unknown[0], re.findall(r"--[\w-]+", asked.format_help()))
-        raise InputError(f"{asked.prog} does not take {unknown[0]!r}{meant}. See: {asked.prog} --help")
+        near = meant(unknown[0], re.findall(r"--[\w-]+", asked.format_help()))
+        raise InputError(f"{asked.prog} does not take {unknown[0]!r}{near}. See: {asked.prog} --help")
     if not hasattr(args, "handler"):
         parser.print_help()
         return 0
@@ -75,7 +76,7 @@ def _add_others(verbs: Any, verb: str | None) -> None:
     if verb is not None and verb not in others:
         known = [*BUILT_IN, *others]
         comes = "" if others else "; more come with the workstation: pip install -e ."
-        raise InputError(f"there is no verb {verb!r}{near(verb, known)}. Choose one of: {', '.join(known)}{comes}")
+        raise InputError(f"there is no verb {verb!r}{meant(verb, known)}. Choose one of: {', '.join(known)}{comes}")
     for name in others if verb is None else [verb]:
         try:
             others[name].load()(verbs)

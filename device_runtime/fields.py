@@ -9,6 +9,8 @@ from typing import Any
 from device_runtime.errors import BundleError
 
 MAX_ITEMS = 1_000
+MAX_DEPTH = 8
+"""Of lists and objects in one another."""
 
 
 class Fields:
@@ -67,6 +69,25 @@ class Fields:
         """The list of numbers at `key`, each low..high."""
         return [self._number(f"{self._name(key)}[{i}]", item, low, high) for i, item in enumerate(self._list(key))]
 
+    def check_depth_and_texts(self) -> None:
+        """Whatever else is in here can be shown to a person: it is not nested too deeply, and all texts are printable.
+
+        What a terminal takes as a command, such as an escape sequence, is not printable.
+        """
+        level: list[tuple[str, Any]] = [(self._name(key), value) for key, value in self.values.items()]
+        texts = [(self.path, key) for key in self.values]
+        for _ in range(MAX_DEPTH):
+            texts += [(name, value) for name, value in level if isinstance(value, str)]
+            texts += [(name, key) for name, value in level if isinstance(value, dict) for key in value]
+            level = [(name, inner) for name, value in level for inner in _inside(value)]
+        for name, text in texts:
+            if not _is_printable(text):
+                raise self._wrong(name, "printable text without control characters", text)
+        if level:
+            raise BundleError(
+                f"{self.where}: {level[0][0]} is nested more than {MAX_DEPTH} levels deep. Get the bundle again"
+            )
+
     def _value(self, key: str) -> Any:
         if key not in self.values:
             raise BundleError(f"{self.where} has no {self._name(key)}. Get the bundle again")
@@ -93,6 +114,12 @@ class Fields:
 
     def _wrong(self, name: str, expected: str, value: Any) -> BundleError:
         return BundleError(f"{self.where}: {name} must be {expected}, got {_short(value)}")
+
+
+def _inside(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []
 
 
 def _is_printable(text: str) -> bool:

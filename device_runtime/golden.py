@@ -16,8 +16,11 @@ from device_runtime.arithmetic import Float32, Model
 from device_runtime.bundle import Bundle
 from device_runtime.engines import Engine
 from device_runtime.errors import BundleError
+from device_runtime.frontends.window import LARGEST
 
 GOLDEN = "golden.npz"
+MAX_VALUE = LARGEST
+"""Of a golden number: times any input gain, it is still a finite float32."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +48,12 @@ def write(path: Path, golden: Golden) -> None:
 
 
 def read(bundle: Bundle) -> Golden:
-    """The golden frames of a bundle, their shapes checked against its model."""
+    """The golden frames of a bundle, their shapes checked against its model, and their values."""
     path = bundle.folder / GOLDEN
     if GOLDEN not in bundle.manifest.files:
         raise BundleError(f"{bundle.folder} has no {GOLDEN}, so there is nothing to check against")
     arrays = npz.read(path.read_bytes(), str(path))
-    frames = max(1, len(arrays.get("frames", "1")))
+    frames = max([1, *arrays["frames"].shape[:1]]) if "frames" in arrays else 1
     expected = {
         "frames": (frames, bundle.model.feature_size),
         "scores": (frames, len(bundle.manifest.labels)),
@@ -61,6 +64,8 @@ def read(bundle: Bundle) -> Golden:
         if array is None or array.shape != shape or array.dtype != np.float32:
             got = "nothing" if array is None else f"{array.dtype} {array.shape}"
             raise BundleError(f"{path}: {name} must be float32 {shape}, got {got}")
+        if not np.all(np.abs(array) <= MAX_VALUE):  # also false for NaN
+            raise BundleError(f"{path}: {name} must hold finite numbers up to {MAX_VALUE:g}. Get the bundle again")
     return Golden(**{name: arrays[name] for name in expected})
 
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from device_runtime.errors import BundleError
 from device_runtime.fields import Fields
+from device_runtime.frontends.window import GAPS
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -21,6 +22,12 @@ MAX_FILE_BYTES = 64 * 2**20
 
 MAX_FEATURES = 2**16
 MAX_GAIN = 1e9
+MAX_READINGS = 2_000_000
+"""Of all channels of a window front end, a second."""
+
+MAX_WINDOW_STEPS = 10_000
+"""The decoder remembers the scores of so many steps."""
+
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -52,11 +59,32 @@ class Manifest:
     """`sha256` and `bytes` of every file but the manifest; `bundle.write` fills it in."""
 
     card: dict[str, Any] = field(default_factory=dict)
-    """Where it comes from: data and licences, metrics of each stage, seeds, commit. Never read by the runtime."""
+    """Where it comes from: data and licences, metrics of each stage, seeds, commit.
+
+    A person reads it; the runtime reads `noises_heard` alone.
+    """
+
+    @property
+    def noises_heard(self) -> list[str]:
+        """From the card: names of the recordings of noise that training has heard; an evaluation leaves them out."""
+        heard = self.card.get("noises_heard", [])
+        if not isinstance(heard, list) or not all(isinstance(name, str) for name in heard):
+            raise BundleError(
+                f"the card of {self.name} must have a list of names as noises_heard. Get the bundle again"
+            )
+        return heard
 
     def as_dict(self) -> dict[str, Any]:
         """The manifest as plain JSON values."""
         return {**asdict(self), "labels": list(self.labels)}
+
+    def for_device(self) -> Manifest:
+        """With no more of the card than says what it is and whose: title, data with their licences, commit."""
+        kept = {key: value for key, value in self.card.items() if key in ("title", "commit")}
+        if isinstance(data := self.card.get("data"), list):
+            rows = [row for row in data if isinstance(row, dict)]
+            kept["data"] = [{key: row[key] for key in ("name", "licence") if key in row} for row in rows]
+        return replace(self, card=kept)
 
     @classmethod
     def from_dict(cls, values: Any, where: str = MANIFEST) -> Manifest:
@@ -72,10 +100,12 @@ class Manifest:
         for label in labels:
             if labels.count(label) > 1:
                 raise BundleError(f"{where}: labels must differ from one another, got {label!r} twice")
-        _check_frontend(fields.object("frontend"))
-        _check_decoder(fields.object("decoder"), labels)
+        frame_s = _check_frontend(fields.object("frontend"))
+        _check_decoder(fields.object("decoder"), labels, frame_s)
         _check_model(fields.object("model"))
         _check_files(fields.object("files"))
+        for section in ("frontend", "decoder", "model", "files", "card"):
+            fields.object(section).check_depth_and_texts()
         return cls(
             format=fmt,
             name=fields.text("name"),
@@ -89,11 +119,13 @@ class Manifest:
         )
 
 
-def to_json(manifest: Manifest) -> str:
-    """The text of manifest.json."""
+def to_json(manifest: Manifest, compact: bool = False) -> bytes:
+    """The content of manifest.json, for a person to read or as short as it can be."""
+    layout: dict[str, Any] = {"separators": (",", ":")} if compact else {"indent": 2}
     try:
-        return json.dumps(manifest.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    except (TypeError, ValueError) as error:
+        text = json.dumps(manifest.as_dict(), ensure_ascii=False, allow_nan=False, **layout)
+        return f"{text}\n".encode()
+    except (TypeError, ValueError, RecursionError) as error:
         raise BundleError(f"the manifest of {manifest.name} cannot be stored as JSON: {error}") from error
 
 
@@ -120,28 +152,42 @@ SPEECH_RANGES = {
 }
 
 
-def _check_speech(frontend: Fields) -> None:
-    for key, (low, high) in SPEECH_RANGES.items():
-        frontend.integer(key, low, high)
+def _check_speech(frontend: Fields) -> float:
+    settings = {key: frontend.integer(key, low, high) for key, (low, high) in SPEECH_RANGES.items()}
+    return settings["hop_ms"] * settings["stride"] / 1000
 
 
-def _check_window(frontend: Fields) -> None:
-    frontend.number("sample_rate_hz", 1e-9, 1e9)
-    frontend.integer("segment", 1, MAX_FEATURES)
-    frontend.numbers("mean", -1e30, 1e30)
-    frontend.numbers("std", 1e-30, 1e30)
+def _check_window(frontend: Fields) -> float:
+    rate = frontend.number("sample_rate_hz", 1, 200_000)
+    segment = frontend.integer("segment", 1, MAX_FEATURES)
+    channels = len(frontend.numbers("mean", -1e12, 1e12))
+    frontend.numbers("std", 1e-12, 1e12)
+    if "gaps" in frontend.values:
+        frontend.choice("gaps", tuple(GAPS))
+    if rate * channels > MAX_READINGS:
+        raise BundleError(
+            f"{frontend.where}: {channels} channels at {rate:g} Hz are more than {MAX_READINGS} readings a second. "
+            "Get the bundle again"
+        )
+    return segment / rate
 
 
 _FRONTENDS = {"speech": _check_speech, "window": _check_window}
 
 
-def _check_frontend(frontend: Fields) -> None:
-    _FRONTENDS[frontend.choice("kind", tuple(_FRONTENDS))](frontend)
+def _check_frontend(frontend: Fields) -> float:
+    """The seconds from one frame to the next."""
+    return _FRONTENDS[frontend.choice("kind", tuple(_FRONTENDS))](frontend)
 
 
-def _check_decoder(decoder: Fields, labels: tuple[str, ...]) -> None:
+def _check_decoder(decoder: Fields, labels: tuple[str, ...], frame_s: float) -> None:
     decoder.choice("kind", ("smooth",))
-    decoder.number("window_ms", 0, 10_000)
+    steps = decoder.number("window_ms", 0, 10_000) / 1000 / frame_s
+    if steps > MAX_WINDOW_STEPS:
+        raise BundleError(
+            f"{decoder.where}: decoder.window_ms spans {steps:.0f} steps of the model; at most {MAX_WINDOW_STEPS} are "
+            "allowed. Get the bundle again"
+        )
     decoder.number("release", 0, 1)
     decoder.number("refractory_ms", 0, 3_600_000)
     thresholds = decoder.object("thresholds")

@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 from device_runtime import bundle, engines
 from device_runtime.errors import BundleError, EngineError, InputError
 from device_runtime.manifest import Manifest
+from device_runtime.meant import meant
 
 
 def pack(source: Path | str, target: Path | str, engine: str = engines.DEFAULT) -> Manifest:
     """Copy a verified bundle, leaving out the other engines' files and the golden frames; return its manifest.
 
-    model.npz is in every pack: the reference engine can always take over. The model card keeps its data and licences;
-    how each stage was measured stays in the whole bundle.
+    model.npz is in every pack, byte for byte: the reference engine can always take over. The model card keeps its data
+    and licences; how each stage was measured stays in the whole bundle.
     """
     opened = bundle.read(source)
     if Path(target).resolve() == Path(source).resolve():
         raise InputError(f"{target} is the bundle itself, which packing would cut down. Name another folder")
     if engine not in engines.ENGINES:
-        raise EngineError(f"there is no engine {engine!r}. Choose one of: {', '.join(engines.ENGINES)}")
+        near = meant(engine, engines.ENGINES)
+        raise EngineError(f"there is no engine {engine!r}{near}. Choose one of: {', '.join(engines.ENGINES)}")
     needed = engines.ENGINES[engine].file
     if needed not in opened.manifest.files:
         raise BundleError(f"{source} has no {needed}, which the engine {engine} reads. Choose another engine")
-    kept = {name: value for name, value in opened.manifest.card.items() if name not in {"stages", "notes"}}
-    manifest = replace(opened.manifest, card=kept)
 
     def write_files(folder: Path) -> None:
-        if needed != bundle.MODEL:
-            shutil.copyfile(opened.folder / needed, folder / needed)
+        for name in {bundle.MODEL, needed}:
+            shutil.copyfile(opened.folder / name, folder / name)
 
-    return bundle.write(target, manifest, opened.model, write_files)
+    return bundle.write(target, opened.manifest.for_device(), opened.model, write_files, compact=True)

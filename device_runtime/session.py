@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from device_runtime.bundle import Bundle
 from device_runtime.errors import BundleError, InputError
 from device_runtime.events import Event
 from device_runtime.frontends import Frame
+from device_runtime.meant import meant
 
 PIECE_FRAMES = 32
 """Frames made at a time: bounds the memory that a long chunk takes, and is part of no result."""
@@ -93,9 +93,8 @@ def _with_thresholds(
 ) -> dict[str, Any]:
     for label, threshold in thresholds.items():
         if label not in labels:
-            near = difflib.get_close_matches(label, labels, n=1)
-            meant = f" Did you mean {near[0]}?" if near else ""
-            raise InputError(f"the bundle has no word {label!r}.{meant} Its words: {', '.join(labels)}")
+            near = meant(label, labels)
+            raise InputError(f"the bundle has no word {label!r}{near}. Its words: {', '.join(labels)}")
         if not 0 <= threshold <= 1:
             raise InputError(f"the threshold of {label} must be a probability from 0 to 1, got {threshold}")
     return {**settings, "thresholds": {**settings.get("thresholds", {}), **thresholds}}

@@ -14,7 +14,7 @@ from typing import Any, cast
 import numpy as np
 
 from device_runtime import bench, bundle, engines, golden, sources
-from device_runtime.arguments import Parser, examples, threshold
+from device_runtime.arguments import Parser, examples, seed, threshold
 from device_runtime.arithmetic import Float32
 from device_runtime.card import card, sizes
 from device_runtime.errors import InputError
@@ -121,7 +121,7 @@ def _add_evaluate(verbs: Any) -> None:
     parser.add_argument("--noise", metavar="DIR", help=beside)
     parser.add_argument("--negatives", metavar="DIR", help="recordings without the words, played as one stream")
     parser.add_argument("--limit", type=int, metavar="N", help="only N clips, drawn at random by --seed")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the order, the noise and --limit (0)")
+    parser.add_argument("--seed", type=seed, default=0, metavar="N", help="of the order, the noise and --limit (0)")
     _add_engine(parser)
     _add_thresholds(parser)
 
@@ -161,7 +161,7 @@ def _noises(args: argparse.Namespace, session: Session) -> Noises:
     folders = [Path(args.data) / "_background_noise_", shared] if args.noise is None else [Path(args.noise)]
     if args.noise is not None:
         audio_files(args.noise)  # says so if there is no such folder, or no recording in it
-    heard = session.bundle.manifest.card.get("noises_heard", [])
+    heard = session.bundle.manifest.noises_heard
     noises = Noises.choose(folders, int(session.frontend.sample_rate_hz), heard)
     if args.noise is not None and not noises.recordings:
         raise InputError(f"{args.noise} has no noise that training has not heard. Name a folder of other recordings")

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from device_runtime.arguments import examples
+from device_runtime.arguments import examples, seed
 from device_runtime.errors import InputError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def add_verb(verbs: Any) -> None:
     parser.add_argument("scenario", help=f"one of: {', '.join(SCENARIOS)}")
     parser.add_argument("--data", type=Path, help="the folder of the data (else TINYRNN_DATA, the cache, a download)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where the run's folder goes")
-    parser.add_argument("--seed", type=int, help="another seed than the scenario's")
+    parser.add_argument("--seed", type=seed, help="another seed than the scenario's")
     parser.add_argument("--words", help="other words for the demo, separated by commas: any that you can spell")
     parser.add_argument(
         "--quick", action="store_true", help="all data, but hardly trained: to see that everything runs"

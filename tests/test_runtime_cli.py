@@ -212,7 +212,7 @@ def test_info_says_what_is_in_a_bundle(capsys, tmp_path):
 def test_info_and_pack_say_what_a_device_must_store(capsys, tmp_path):
     whole = write_tiny_bundle(tmp_path / "whole.bundle")
     assert cli.main(["info", str(whole.folder)]) == 0
-    line = f"{whole.device_bytes:,} bytes on a device (manifest.json and model.npz), {whole.size_bytes:,} in the whole"
+    line = f"{whole.device_bytes:,} bytes on a device (what tinyrnn pack writes), {whole.size_bytes:,} in the whole"
     assert line in capsys.readouterr().out
     cli.main(["info", str(whole.folder), "--json"])
     facts = json.loads(capsys.readouterr().out)
@@ -221,12 +221,34 @@ def test_info_and_pack_say_what_a_device_must_store(capsys, tmp_path):
     packed = tmp_path / "small.bundle"
     assert cli.main(["pack", str(whole.folder), str(packed)]) == 0
     written = bundle.read(packed)
-    assert written.size_bytes == written.device_bytes < whole.size_bytes
+    assert written.size_bytes == written.device_bytes == whole.device_bytes < whole.size_bytes
     out = capsys.readouterr().out.splitlines()
     assert out[-1] == f"wrote {packed}: {written.size_bytes:,} bytes for the engine reference"
     assert [line.split()[0] for line in out[:-1]] == ["file", "manifest.json", "model.npz"]
     assert cli.main(["pack", str(whole.folder), str(packed), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["bytes"] == written.size_bytes
+
+
+@pytest.mark.parametrize("verb", [["info"], ["info", "--json"], ["pack", "out"]])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"a": ' + "[" * 900 + "]" * 900 + "}", "card.a is nested more than 8 levels deep"),
+        ('{"a": "\\u001b]0;owned\\u0007"}', "card.a must be printable text without control characters"),
+    ],
+)
+def test_a_hostile_card_is_refused_in_one_line(capsys, folder, verb, text, message):
+    path = Path(folder, "manifest.json")
+    assert '"card": {\n    "seed": 0\n  }' in path.read_text()
+    path.write_text(path.read_text().replace('"card": {\n    "seed": 0\n  }', f'"card": {text}'))
+    assert message in refused(capsys, verb[0], folder, *verb[1:])
+
+
+def test_evaluate_refuses_noises_heard_that_are_no_names(capsys, tmp_path, folder):
+    path = Path(folder, "manifest.json")
+    path.write_text(path.read_text().replace('"seed": 0', '"noises_heard": 5'))
+    message = refused(capsys, "evaluate", folder, write_words(tmp_path / "words"))
+    assert "the card of tiny must have a list of names as noises_heard. Get the bundle again" in message
 
 
 def test_text_from_a_pipe_is_no_sound(capsys, monkeypatch, folder):
@@ -249,7 +271,7 @@ REFUSED = {
     "the following arguments are required: BUNDLE. See: tinyrnn run --help": ["run"],
     "argument --threshold: expected WORD=0.7, got 'yes'. See": ["run", "{bundle}", "--threshold", "yes"],
     "argument --threshold: expected WORD=0.7, got '0.5'. See": ["run", "{bundle}", "--threshold", "0.5"],
-    "no word 'yess'. Did you mean yes?": ["run", "{bundle}", "{wav}", "--threshold", "yess=0.7"],
+    "no word 'yess' (did you mean yes?). Its words: silence": ["run", "{bundle}", "{wav}", "--threshold", "yess=0.7"],
     "threshold of yes must be a probability from 0 to 1, got 7.0": ["run", "{bundle}", "{wav}", "--threshold=yes=7"],
     "there is no engine 'onyx' (did you mean onnx?)": ["run", "{bundle}", "{wav}", "--engine", "onyx"],
     "{tmp} is not a bundle: it has no manifest.json": ["info", "{tmp}"],
@@ -268,6 +290,9 @@ REFUSED = {
     "{tmp}/tiny.bundle holds no audio files. Expected .wav": ["evaluate", "{bundle}", "{words}", "--noise", "{bundle}"],
     "{bundle} is the bundle itself, which packing would cut down": ["pack", "{bundle}", "{bundle}"],
     "{bundle} has no model.onnx, which the engine onnx reads": ["pack", "{bundle}", "{tmp}/out", "--engine=onnx"],
+    "argument --seed: expected a whole number from 0 to 4294967295, got '-1'": ["evaluate", "{bundle}", "--seed", "-1"],
+    "expected a whole number from 0 to 4294967295, got '4294967296'": ["evaluate", "{bundle}", "--seed=4294967296"],
+    "expected a whole number from 0 to 4294967295, got '1.5'": ["evaluate", "{bundle}", "--seed", "1.5"],
     "invalid choice: 'all of it' (choose from": ["evaluate", "{bundle}", "{words}", "--split", "all of it"],
 }
 

@@ -1,13 +1,16 @@
 """Front ends: the same frames for any chunk size, after any reset, and clear words for samples that cannot be used."""
 
+import dataclasses
 import sys
 
 import numpy as np
 import pytest
 
+from device_runtime.arithmetic import step
 from device_runtime.errors import BundleError, EngineError, InputError
 from device_runtime.frontends import WindowFrontend, frontend
 from device_runtime.frontends.speech import SpeechFrontend, to_int16
+from models import tiny_model
 
 
 @pytest.fixture
@@ -186,6 +189,19 @@ def test_numbers_that_some_engines_flush_are_zero(gaps):
     assert not np.signbit(measured[:3]).any()
     assert (measured[[3, 5]] == readings[[3, 5], 0]).all()
     assert not any(0 < abs(value) < 1e-30 for value in values)
+
+
+@pytest.mark.parametrize("gaps", ["hold", "interpolate", "mask"])
+def test_readings_of_any_size_become_numbers_that_an_engine_can_take(gaps):
+    readings = np.array([3e38, -3e38, NAN, 3e38, 1], np.float32)[:, None]
+    frontend = WindowFrontend(1, [-1e12], [1e-12], segment=5, gaps=gaps)
+    model = dataclasses.replace(tiny_model(0, (), frontend.feature_size, 2), input_gain=np.float32(1e9))
+    state = model.initial_state()
+    with np.errstate(over="raise", invalid="raise"):
+        values = frontend.push(readings)[0].values
+        for _ in range(2):
+            scores, state = step(model, values, state)
+            assert all(np.isfinite(array).all() for array in (values, scores, state))
 
 
 def test_infinite_readings_are_located():

@@ -11,9 +11,14 @@ import pytest
 from device_runtime import manifest, weights
 from device_runtime.errors import BundleError
 from device_runtime.manifest import Manifest
-from models import tiny_manifest, tiny_model
+from models import SMOOTH, tiny_manifest, tiny_model
 
 WINDOW = {"kind": "window", "sample_rate_hz": 10, "mean": [0.5], "std": [2], "segment": 20}
+
+
+def nested(depth: int) -> list[Any]:
+    """So many lists in one another."""
+    return [nested(depth - 1)] if depth > 1 else []
 
 
 def valid() -> dict[str, Any]:
@@ -24,9 +29,36 @@ def valid() -> dict[str, Any]:
 
 def test_a_manifest_survives_json_with_labels_in_any_script():
     original = Manifest.from_dict({**valid(), "labels": ["yes", "no", "نعم", "می\u200cروم"]})
-    text = manifest.to_json(original)
+    text = manifest.to_json(original).decode()
     assert "نعم" in text, "a person can read it"
     assert manifest.from_json(text.encode(), "manifest.json") == original
+
+
+def test_a_compact_manifest_says_the_same_in_fewer_bytes():
+    original = Manifest.from_dict(valid())
+    shown, compact = manifest.to_json(original), manifest.to_json(original, compact=True)
+    assert compact.count(b"\n") == 1
+    assert len(compact) < 0.8 * len(shown)
+    assert manifest.from_json(compact, "manifest.json") == original
+
+
+def test_a_device_keeps_of_a_card_what_it_is_and_whose():
+    row = {"name": "commands", "source": "somewhere", "licence": "CC BY 4.0"}
+    card = {"title": "Words", "stages": [1], "data": [row, "more"], "commit": "abc", "noises_heard": ["rain"]}
+    kept = Manifest.from_dict({**valid(), "card": card}).for_device()
+    data = [{"name": "commands", "licence": "CC BY 4.0"}]
+    assert kept.card == {"title": "Words", "commit": "abc", "data": data}
+    assert kept.for_device() == kept
+    assert Manifest.from_dict({**valid(), "card": {"data": "mine"}}).for_device().card == {}
+
+
+def test_noises_that_training_has_heard_are_a_list_of_names():
+    assert Manifest.from_dict(valid()).noises_heard == []
+    assert Manifest.from_dict({**valid(), "card": {"noises_heard": ["rain"]}}).noises_heard == ["rain"]
+    for wrong in (5, "rain", ["rain", 5], None, {}):
+        read = Manifest.from_dict({**valid(), "card": {"noises_heard": wrong}})
+        with pytest.raises(BundleError, match="the card of tiny must have a list of names as noises_heard"):
+            _ = read.noises_heard
 
 
 def test_keys_that_this_runtime_does_not_know_are_left_alone():
@@ -51,7 +83,32 @@ def test_keys_that_this_runtime_does_not_know_are_left_alone():
         ("frontend.kind", "specch", r"frontend\.kind must be one of speech, window, got 'specch'"),
         ("frontend.kind", [], r"frontend\.kind must be one of speech, window, got a list"),
         ("frontend", WINDOW | {"mean": "0"}, r"frontend\.mean must be a list of at most 1000 items, got '0'"),
-        ("frontend", WINDOW | {"std": [0]}, r"frontend\.std\[0\] must be a number from 1e-30 to 1e\+30, got 0"),
+        ("frontend", WINDOW | {"std": [0]}, r"frontend\.std\[0\] must be a number from 1e-12 to 1e\+12, got 0"),
+        ("frontend", WINDOW | {"std": [1e-30]}, r"frontend\.std\[0\] must be a number from 1e-12 to 1e\+12, got 1e-30"),
+        ("frontend", WINDOW | {"mean": [1e30]}, r"frontend\.mean\[0\] must be a number from -1e\+12 to 1e\+12, got 1e"),
+        ("frontend", WINDOW | {"gaps": []}, r"frontend\.gaps must be one of hold, interpolate, mask, got a list"),
+        ("frontend", WINDOW | {"sample_rate_hz": 0.1}, r"sample_rate_hz must be a number from 1 to 200000, got 0\.1"),
+        ("frontend", WINDOW | {"sample_rate_hz": 1e9}, r"sample_rate_hz must be a number from 1 to 200000, got 10000"),
+        (
+            "frontend",
+            WINDOW | {"sample_rate_hz": 48_000, "mean": [0] * 64, "std": [1] * 64},
+            r"64 channels at 48000 Hz are more than 2000000 readings a second\. Get the bundle again",
+        ),
+        (
+            "frontend",
+            WINDOW | {"sample_rate_hz": 100_000, "segment": 1},
+            r"decoder\.window_ms spans 30000 steps of the model; at most 10000 are allowed",
+        ),
+        (
+            "frontend.more",
+            "\x1b]0;\x07",
+            r"frontend\.more must be printable text without control characters, got '\\x1b",
+        ),
+        (
+            "decoder",
+            SMOOTH | {"\x1b[2J": 0},
+            r"decoder must be printable text without control characters, got '\\x1b\[",
+        ),
         ("frontend", WINDOW | {"segment": 1e9}, r"frontend\.segment must be a whole number from 1 to 65536"),
         ("decoder.kind", "forecast", r"decoder\.kind must be one of smooth, got 'forecast'"),
         ("frontend.hop_ms", "10", r"frontend\.hop_ms must be a whole number from 1 to 1000, got '10'"),
@@ -76,6 +133,15 @@ def test_keys_that_this_runtime_does_not_know_are_left_alone():
         ("files", {"model.npz": {"bytes": -1}}, r"files\.model\.npz\.bytes must be a whole number from 0 to 67108864"),
         ("files", {"model.npz": {"bytes": 1, "sha256": "abc"}}, r"the sha256 of model\.npz must be 64 hexadecimal"),
         ("card", dict.fromkeys(map(str, range(1001))), r"card must be an object of at most 1000 fields, got a dict"),
+        (
+            "card",
+            {"title": "\x1b[31mred"},
+            r"card\.title must be printable text without control characters, got '\\x1b",
+        ),
+        ("card", {"data": [{"\n": 1}]}, r"card\.data must be printable text without control characters, got '\\n'"),
+        ("card", {"a": nested(900)}, r"card\.a is nested more than 8 levels deep\. Get the bundle again"),
+        ("card", {"a": nested(9)}, r"card\.a is nested more than 8 levels deep"),
+        ("decoder.more", nested(900), r"decoder\.more is nested more than 8 levels deep"),
         ("card", "MIT", r"card must be an object of at most 1000 fields, got 'MIT'"),
     ],
 )
@@ -124,3 +190,9 @@ def test_a_card_that_json_cannot_hold_is_refused_before_anything_is_written():
         manifest.to_json(dataclasses.replace(tiny_manifest(), card={"accuracy": float("nan")}))
     with pytest.raises(BundleError, match=r"cannot be stored as JSON: .*set is not JSON serializable"):
         manifest.to_json(dataclasses.replace(tiny_manifest(), card={"words": {"yes"}}))
+    with pytest.raises(BundleError, match=r"cannot be stored as JSON: .*surrogates not allowed"):
+        manifest.to_json(dataclasses.replace(tiny_manifest(), card={"title": "\ud800"}))
+
+
+def test_eight_levels_are_not_too_deep():
+    assert Manifest.from_dict({**valid(), "card": {"a": nested(8)}}).card == {"a": nested(8)}

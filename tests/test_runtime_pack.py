@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,12 +30,48 @@ def test_a_pack_is_a_bundle_with_the_same_model(tmp_path: Path) -> None:
     assert whole
 
 
+CARD = {
+    "title": "Two words",
+    "data": [{"name": "commands", "source": "somewhere", "licence": "CC BY 4.0"}],
+    "stages": [{"name": "teacher", "accuracy": 0.9}] * 20,
+    "commit": "abc",
+}
+
+
+def test_a_bundle_says_to_the_byte_what_its_pack_takes(tmp_path: Path) -> None:
+    whole = write_tiny_bundle(tmp_path / "whole.bundle")
+    bundle.write(
+        whole.folder, replace(whole.manifest, card=CARD, labels=("a", "no", "نعم", "yes")), whole.model, add_npz
+    )
+    # as another tool may have written it: weights that are not deflated, and a gain that is no float32
+    stored = (whole.folder / "model.npz").read_bytes()
+    fields = json.loads((whole.folder / "manifest.json").read_text())
+    fields["model"]["input_gain"] = 54.3
+    fields["files"]["model.npz"]["comment"] = "more"
+    (whole.folder / "manifest.json").write_text(json.dumps(fields, indent=7))
+    before = bundle.read(whole.folder)
+    pack(whole.folder, tmp_path / "small.bundle")
+    after = bundle.read(tmp_path / "small.bundle")
+    assert sum(path.stat().st_size for path in after.folder.iterdir()) == after.size_bytes
+    assert before.device_bytes == after.size_bytes == after.device_bytes
+    assert (after.folder / "model.npz").read_bytes() == stored
+    assert after.manifest_bytes < 0.5 * before.manifest_bytes
+    data = [{"name": "commands", "licence": "CC BY 4.0"}]
+    assert after.manifest.card == {"title": "Two words", "commit": "abc", "data": data}
+
+
+def add_npz(folder: Path) -> None:
+    """The weights again, stored instead of deflated."""
+    with np.load(folder / "model.npz") as arrays:
+        np.savez(folder / "model.npz", **arrays)
+
+
 def test_a_pack_for_an_engine_that_the_bundle_lacks_is_refused(tmp_path: Path) -> None:
     write_tiny_bundle(tmp_path / "whole.bundle")
     with pytest.raises(BundleError, match=r"has no model\.tflite, which the engine litert reads"):
         pack(tmp_path / "whole.bundle", tmp_path / "small.bundle", "litert")
-    with pytest.raises(EngineError, match="there is no engine 'tflite'"):
-        pack(tmp_path / "whole.bundle", tmp_path / "small.bundle", "tflite")
+    with pytest.raises(EngineError, match=r"there is no engine 'referense' \(did you mean reference\?\)"):
+        pack(tmp_path / "whole.bundle", tmp_path / "small.bundle", "referense")
     assert not (tmp_path / "small.bundle").exists()
 
 

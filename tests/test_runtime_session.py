@@ -81,7 +81,7 @@ def test_thresholds_can_be_overridden(window_bundle):
 
 
 def test_a_threshold_for_an_unknown_word_suggests_the_near_one(window_bundle):
-    with pytest.raises(InputError, match=r"the bundle has no word 'yess'\. Did you mean yes\? Its words: sil"):
+    with pytest.raises(InputError, match=r"the bundle has no word 'yess' \(did you mean yes\?\)\. Its words: sil"):
         Session.open(window_bundle, thresholds={"yess": 0.5})
 
 

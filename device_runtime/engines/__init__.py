@@ -13,6 +13,7 @@ from typing import Protocol
 from device_runtime.arithmetic import Float32
 from device_runtime.bundle import Bundle
 from device_runtime.errors import EngineError
+from device_runtime.meant import meant
 
 
 class Engine(Protocol):
@@ -61,7 +62,7 @@ def load(name: str, bundle: Bundle) -> Engine:
     >>> load("reference", bundle).step(frame, state)  # doctest: +SKIP
     """
     if name not in ENGINES:
-        raise EngineError(f"there is no engine {name!r}{_near(name)}. Choose one of: {', '.join(ENGINES)}")
+        raise EngineError(f"there is no engine {name!r}{meant(name, ENGINES)}. Choose one of: {', '.join(ENGINES)}")
     choice = ENGINES[name]
     if choice.file not in bundle.manifest.files:
         raise EngineError(
@@ -75,10 +76,3 @@ def load(name: str, bundle: Bundle) -> Engine:
         )
     engine: Engine = importlib.import_module(choice.module).load_engine(bundle)
     return engine
-
-
-def _near(name: str) -> str:
-    import difflib  # only when something is wrong
-
-    near = difflib.get_close_matches(name, ENGINES, n=1)
-    return f" (did you mean {near[0]}?)" if near else ""

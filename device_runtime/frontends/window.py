@@ -14,6 +14,9 @@ TINY = np.float32(1e-30)
 """Smaller magnitudes become 0: no sensor tells them from it, and some engines flush denormal numbers while others keep
 them. Scaled by an input gain they could round either way, and the engines would differ by a bit."""
 
+LARGEST = np.float32(1e28)
+"""Larger magnitudes become this: times the largest input gain that a bundle may have, it is still a float32."""
+
 
 class WindowFrontend:
     """Every `segment` samples, one frame of them, sample by sample; a missing value is NaN.
@@ -73,7 +76,9 @@ class WindowFrontend:
     def push(self, samples: Float32) -> list[Frame]:
         """Take any number of samples; return the frames that they completed."""
         self.check(samples)
-        scaled = (samples.reshape(-1, self.channels) - self._mean) * self._gain
+        with np.errstate(over="ignore"):
+            scaled = (samples.reshape(-1, self.channels) - self._mean) * self._gain
+        scaled = np.clip(scaled, -LARGEST, LARGEST)  # a gap, NaN, stays one
         waiting = np.concatenate([self._waiting, scaled])
         whole = len(waiting) - len(waiting) % self.segment
         self._waiting = waiting[whole:].copy()
