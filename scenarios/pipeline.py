@@ -217,7 +217,9 @@ def quick(scenario: Scenario) -> Scenario:
         teacher_schedule=Schedule(epochs=1, learning_rate=3e-3),
         schedule=short,
         compress=methods,
-        budget=Budget(size_kb=scenario.budget.size_kb, accuracy=0.0, int8_loss=1.0, warm_gap=1.0),
+        budget=Budget(
+            scenario.budget.size_kb, accuracy=0.0, int8_loss=1.0, folder_kb=scenario.budget.folder_kb, warm_gap=1.0
+        ),
         notes=(*scenario.notes, "A quick build: hardly trained, to show that the pipeline runs; not to be used."),
     )
 

@@ -303,6 +303,7 @@ def test_a_quick_build_is_the_same_pipeline_with_few_epochs(scenario):
     assert [method.epochs for method in quick.compress] == [1, 1]
     assert quick.teacher_schedule.epochs == 1
     assert quick.mix == scenario.mix
+    assert (quick.budget.size_kb, quick.budget.folder_kb) == (scenario.budget.size_kb, scenario.budget.folder_kb)
     assert "A quick build" in quick.notes[-1]
 
 
