@@ -162,12 +162,12 @@ def evaluate(
     if noises is not None and not noises.recordings and not noises.voices:
         noises = Noises.generated([read_audio(r.path, rate) for r, _ in order[:BABBLE_CLIPS]])
     clips = []
-    for at, (recording, truth, audio, before, said) in enumerate(_with_words_before(order, rate)):
-        answers = {"cold": _hear(session, before[:0], said, audio), "warm": _hear(session, before, said, audio)}
+    for at, (recording, truth, audio, before) in enumerate(with_prerolls(order, rate)):
+        answers = {"cold": _hear(session, before[:0], audio), "warm": _hear(session, before, audio)}
         if noises is not None:
             both = np.concatenate([before, audio])
             loud = add_noise(both, noises.stretch(len(both), [seed, at], without=at), SNR_DB, len(before))
-            answers["noisy"] = _hear(session, loud[: len(before)], said, loud[len(before) :])
+            answers["noisy"] = _hear(session, loud[: len(before)], loud[len(before) :])
         peaks: dict[str, Float32] = {condition: peak for condition, (peak, _) in answers.items()}
         fired = {condition: labels for condition, (_, labels) in answers.items()}
         clips.append(Clip(recording, truth, peaks["cold"], peaks["warm"], peaks.get("noisy"), fired))
@@ -208,21 +208,14 @@ def with_prerolls(
     order: Sequence[tuple[Recording, str]], rate: int
 ) -> Iterator[tuple[Recording, str, Float32, Float32]]:
     """Each clip with the end of the latest one before it that says another word; the first with that of a later one."""
-    return ((recording, truth, audio, before) for recording, truth, audio, before, _ in _with_words_before(order, rate))
-
-
-def _with_words_before(
-    order: Sequence[tuple[Recording, str]], rate: int
-) -> Iterator[tuple[Recording, str, Float32, Float32, str]]:
     length = int(PREROLL_S * rate)
     first = order[0][1]
-    other, label = next((clip for clip in reversed(order) if clip[1] != first), order[-1])
-    later = (label, read_audio(other.path, rate)[-length:])
-    tails: dict[str, Float32] = {}  # by label, latest last
+    other = next((r for r, truth in reversed(order) if truth != first), order[-1][0])
+    tails = {"": read_audio(other.path, rate)[-length:]}  # by label, latest last
     for recording, truth in order:
         audio = read_audio(recording.path, rate)
-        said, before = next((tail for tail in reversed(tails.items()) if tail[0] != truth), later)
-        yield recording, truth, audio, before, said
+        before = next((tail for label, tail in reversed(tails.items()) if label != truth), tails[""])
+        yield recording, truth, audio, before
         tails.pop(truth, None)
         tails[truth] = audio[-length:]
 
@@ -239,28 +232,35 @@ def in_a_room(clip: Float32, rate: int, behind: int) -> Float32:
     return np.asarray(padded + hiss, np.float32)
 
 
-def _hear(session: Session, before: Float32, said: str, clip: Float32) -> tuple[Float32, tuple[str, ...]]:
+def _hear(session: Session, before: Float32, clip: Float32) -> tuple[Float32, tuple[str, ...]]:
     """The highest smoothed score of each label over the clip, and the labels that fired.
 
-    After other audio, only scores whose smoothing window lies inside the clip count. The word said before was heard and
+    After other audio, only scores whose smoothing window lies inside the clip count. The word before was heard and
     reported already: as on the device, it is no answer again until its score has fallen.
     """
-    session.reset()
     decoder, rate = session.decoder, int(session.frontend.sample_rate_hz)
     window = int(decoder.window_s * rate)
     heard = in_a_room(clip, rate, window)
     lead = window if len(before) else 0
-    session.push(before)
-    decoder.end_refractory()  # the clips are one after the other only here
-    # the word before may end only now; any other that fires is the clip's, at whose very start it was said
-    fired = [event.label for event in session.push(heard[:lead]) if event.label != said]
-    decoder.end_refractory()
+    # what is reported as the clip begins is of the word before if that alone is reported so late, else of the clip
+    late = _begins(session, before, heard[len(heard) - lead :])
+    fired = [label for label in _begins(session, before, heard[:lead]) if label not in late]
     armed, peaks = decoder.armed | np.isin(session.labels, fired), np.zeros(len(session.labels), np.float32)
     for step in session.listen(heard[lead:]):
         armed |= decoder.armed
         peaks = np.maximum(peaks, np.where(armed, step.scores, np.float32(0)))
         fired += [event.label for event in step.events]
     return peaks, tuple(fired)
+
+
+def _begins(session: Session, before: Float32, lead: Float32) -> list[str]:
+    """What fires in the lead; no refractory time is left, as the two are one after the other only here."""
+    session.reset()
+    session.push(before)
+    session.decoder.end_refractory()
+    fired = [event.label for event in session.push(lead)]
+    session.decoder.end_refractory()
+    return fired
 
 
 @dataclass(frozen=True)

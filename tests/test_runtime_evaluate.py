@@ -62,6 +62,10 @@ def session(tmp_path):
     return open_session(tmp_path / "tiny.bundle")
 
 
+def truth(clip):
+    return clip.truth
+
+
 def frames_heard(session):
     """The levels of all frames that the session's engine is given, as it is given them."""
     heard, step = [], session.engine.step
@@ -139,9 +143,9 @@ def test_an_evaluation_says_how_large_the_bundle_is(session, tmp_path):
 def test_warm_clips_follow_another_word_that_does_not_count(session, tmp_path):
     heard = frames_heard(session)
     result = evaluate(session, list_recordings(write_clips(tmp_path / "d", GOOD)))
-    cold, warm = 88, 144  # steps of 12.5 ms in 1.0 and 1.7 s, and in one smoothing window of 0.1 s behind
+    cold, alone, warm = 88, 64, 144  # steps of 12.5 ms in 1.0, 0.7 and 1.7 s, and in one smoothing window behind
     for at, clip in enumerate(result.clips):
-        start = at * (cold + warm) + cold
+        start = at * (cold + alone + warm) + cold + alone
         sign = 1 if clip.truth == "high" else -1
         assert all(sign * value < 0 for value in heard[start : start + 56]), "0.7 s of the other word"
         assert all(sign * value > 0 for value in heard[start + 56 : start + warm - 8])
@@ -159,7 +163,7 @@ def test_a_word_at_the_very_start_of_its_clip_is_heard(session, tmp_path):
 def test_a_word_that_was_reported_before_the_clip_is_no_answer_while_it_lingers(session, tmp_path, late):
     recordings = list_recordings(write_clips(tmp_path / "d", {"high/0": level(0.03), "low/0": level(-0.1)}))
     session.engine = Late(late)
-    high, low = sorted(evaluate(session, recordings).clips, key=lambda clip: clip.truth)
+    high, low = sorted(evaluate(session, recordings).clips, key=truth)
     assert 0.7 < high.warm[LABELS.index("high")] < 0.8, "the clip's own word is an answer, though it does not fire"
     assert high.warm[LABELS.index("low")] < 0.4, "nothing until it fell below its release"
     assert high.fired["warm"] == (), "low was the last clip's"
@@ -175,6 +179,14 @@ def test_a_word_reported_just_before_does_not_keep_the_clip_s_own_from_firing(se
     recordings = list_recordings(write_clips(tmp_path / "d", {"high/0": early, "low/0": ending}))
     for clip in evaluate(session, recordings).clips:
         assert clip.fired["warm"] == clip.fired["cold"] == (clip.truth,), "within the refractory time of 0.5 s"
+
+
+def test_a_clip_before_that_is_misheard_as_it_ends_is_not_held_against_the_next(session, tmp_path):
+    misheard = np.concatenate([level(0.0, 0.9), level(-0.1, 0.1)])
+    session.engine = Late(4)  # low is reported 0.05 s after the end of a clip that says no word
+    clips = {"maybe/0": misheard, "high/0": np.pad(level(0.1, 0.5), RATE // 4)}
+    unknown, high = sorted(evaluate(session, list_recordings(write_clips(tmp_path / "d", clips))).clips, key=truth)
+    assert (unknown.fired["cold"], high.fired["warm"]) == (("low",), ("high",))
 
 
 def test_a_word_that_was_not_reported_is_an_answer_while_it_lingers(tmp_path):
