@@ -28,7 +28,7 @@ SCENARIO = Scenario(
     versions=2,
     student=StudentConfig(channels=24, projection=56, hidden=128),
     schedule=Schedule(epochs=120, learning_rate=8e-3, validate_every=5),
-    compress=(Prune(sparsity=0.57, epochs=80, block=(8, 1), ramp=0.5), Int8(epochs=10)),
+    compress=(Prune(sparsity=0.63, epochs=45, block=(8, 1), ramp=0.4), Int8(epochs=8)),
     budget=Budget(size_kb=50, accuracy=0.955),
 )
 
@@ -37,6 +37,6 @@ SMALL = replace(
     name="arabic_commands_small",
     title="Forty Arabic commands in 26 KB",
     student=StudentConfig(channels=16, projection=40, hidden=80),
-    compress=(Prune(sparsity=0.55, epochs=80, block=(8, 1), ramp=0.5), Int8(epochs=10)),
+    compress=(Prune(sparsity=0.63, epochs=45, block=(8, 1), ramp=0.4), Int8(epochs=8)),
     budget=Budget(size_kb=26, accuracy=0.935),
 )

@@ -42,7 +42,7 @@ from train.features import feature_vectors
 from train.loop import Schedule
 from train.processes import Processes
 
-GOLDEN_FRAMES = 100
+GOLDEN_FRAMES = 25
 PARITY_FRAMES = 12_000
 
 
