@@ -27,8 +27,12 @@ class Workbench(Protocol):
         title: str,
         after_step: AfterStep | None = None,
         best_from: float = 0.0,
+        settings: str = "",
     ) -> None:
-        """Train on, in place, as the student was trained; the best epoch after the share `best_from` is kept."""
+        """Train on, in place, as the student was trained; the best epoch after the share `best_from` is kept.
+
+        `settings` tells one use of a method from another: what was trained with other settings is not taken up again.
+        """
 
 
 class Method(Protocol):

@@ -50,7 +50,7 @@ class Prune:
                 for weight in weights:
                     weight.mul_(block_mask(weight, self.block, sparsity))
 
-        bench.tune(student, self.epochs, self.learning_rate, self.name, mask, best_from=self.ramp)
+        bench.tune(student, self.epochs, self.learning_rate, self.name, mask, self.ramp, repr(self))
         return student
 
 

@@ -37,7 +37,7 @@ class Int8:
                     for weight, mask in masks:
                         weight.mul_(mask)
 
-            bench.tune(int8, self.epochs, self.learning_rate, self.name, stay_pruned)
+            bench.tune(int8, self.epochs, self.learning_rate, self.name, stay_pruned, settings=repr(self))
         return int8
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -123,12 +123,14 @@ class Trainings:
         title: str,
         after_step: AfterStep | None = None,
         best_from: float = 0.0,
+        settings: str = "",
     ) -> None:
         """Train on with the teacher, as the student was trained."""
         schedule = replace(self.scenario.schedule, epochs=epochs, learning_rate=learning_rate, validate_every=1)
         seed = self.scenario.seed
         batch = batches.epochs(self.taught, self.view, self.scenario.touch)
-        self._fit(title, model, batch, self.soft_loss, self.student_value, schedule, seed, after_step, best_from)
+        value = self.student_value
+        self._fit(title, model, batch, self.soft_loss, value, schedule, seed, after_step, best_from, settings)
 
     @cached_property
     def taught(self) -> list[FeatureSet]:
@@ -149,15 +151,17 @@ class Trainings:
         seed: int,
         after_step: AfterStep | None = None,
         best_from: float = 0.0,
+        settings: str = "",
     ) -> None:
-        home = self.teacher_folder if self.teacher_folder and loss is clip_loss else self.folder
-        checkpoint = home / f"{name}.ckpt"
+        by_teacher = loss is clip_loss
+        home = self.teacher_folder if self.teacher_folder and by_teacher else self.folder
+        heard = (self.scenario.teacher_warp,) if by_teacher else (self.scenario.touch, self.taught[0].made_by, loss)
+        told = repr((self.scenario.mix, heard, schedule, seed, settings))
+        digest = hashlib.sha256(told.encode())
+        for start in model.state_dict().values():  # what it starts from: another student is another pruning
+            digest.update(start.numpy().tobytes())
+        identity = digest.hexdigest()[:12]
+        checkpoint = home / f"{name}-{identity}.ckpt"
         self.histories[name] = fit(
-            model, epochs, loss, value, schedule, checkpoint, seed, after_step, name, best_from, self._identity(model)
+            model, epochs, loss, value, schedule, checkpoint, seed, after_step, name, best_from, identity
         )
-
-    def _identity(self, model: nn.Module) -> str:
-        """Tells trainings apart that a checkpoint must not be carried between."""
-        shapes: Mapping[str, torch.Tensor] = model.state_dict()
-        told = repr([(key, tuple(value.shape)) for key, value in shapes.items()]) + repr(self.scenario.mix)
-        return hashlib.sha256(told.encode()).hexdigest()[:12]

@@ -27,7 +27,7 @@ class Bench:
         self.calls = []
         self.seen = {}  # share done -> sparsity of the recurrent weights
 
-    def tune(self, model, epochs, learning_rate, title, after_step=None, best_from=0.0):
+    def tune(self, model, epochs, learning_rate, title, after_step=None, best_from=0.0, settings=""):
         self.calls.append(SimpleNamespace(epochs=epochs, learning_rate=learning_rate, title=title, best_from=best_from))
         generator = torch.Generator().manual_seed(1)
         for step in range(STEPS):

@@ -25,7 +25,7 @@ class Bench:
         self.calibration = frames
         self.calls = []
 
-    def tune(self, model, epochs, learning_rate, title, after_step=None, best_from=0.0):
+    def tune(self, model, epochs, learning_rate, title, after_step=None, best_from=0.0, settings=""):
         self.calls.append(SimpleNamespace(model=model, epochs=epochs, learning_rate=learning_rate, title=title))
 
 

@@ -214,8 +214,7 @@ def test_ctrl_c_keeps_the_checkpoints_and_the_same_command_goes_on(tinyrnn, runs
         code, answer, complaint = tinyrnn("build", "tiny", "--runs", runs)
     assert (code, answer) == (130, "")
     assert complaint == "stopped; what was trained is kept: the same command goes on from there"
-    kept = {path.name for path in (runs / "tiny" / "checkpoints").iterdir()}
-    assert kept == {"teacher-0.ckpt", "student-0.ckpt"}
+    assert tiny_scenario.trainings(runs / "tiny") == {"teacher-0", "student-0"}
     assert tinyrnn("build", "tiny", "--runs", runs)[0] == 0
     assert tinyrnn("build", "tiny", "--runs", tmp_path / "other")[0] == 0
     went_on, at_once = (bundle.read(folder / "tiny" / "tiny.bundle").manifest for folder in (runs, tmp_path / "other"))
@@ -224,8 +223,10 @@ def test_ctrl_c_keeps_the_checkpoints_and_the_same_command_goes_on(tinyrnn, runs
 
 @pytest.mark.usefixtures("quickened")
 def test_a_damaged_checkpoint_stops_the_build_with_one_clear_line(tinyrnn, runs):
-    checkpoint = runs / "tiny" / "checkpoints" / "teacher-0.ckpt"
-    checkpoint.parent.mkdir(parents=True)
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt(patch, at_loss=5)
+        tinyrnn("build", "tiny", "--runs", runs)
+    (checkpoint,) = (runs / "tiny" / "checkpoints").glob("teacher-0-*.ckpt")
     checkpoint.write_bytes(b"PK\3\4 half of a file")
     code, _, complaint = tinyrnn("build", "tiny", "--runs", runs)
     assert code == 2

@@ -88,8 +88,7 @@ def test_the_bundle_opens_on_every_engine_and_gives_its_golden_bits(built):
 def test_nothing_is_left_beside_the_run_s_results(built):
     names = {path.name for path in built.report.parent.iterdir()}
     assert names == {"checkpoints", "tiny.bundle", "report.html", "report.json", "example.wav"}
-    checkpoints = {path.name for path in (built.report.parent / "checkpoints").iterdir()}
-    assert checkpoints == {"teacher-0.ckpt", "student-0.ckpt", "pruned.ckpt", "int8.ckpt"}
+    assert tiny_scenario.trainings(built.report.parent) == {"teacher-0", "student-0", "pruned", "int8"}
 
 
 def test_the_card_says_where_the_bundle_comes_from(built):
@@ -186,7 +185,7 @@ def test_an_interrupted_build_ends_with_the_bytes_of_an_uninterrupted_one(
         monkeypatch.setattr("scenarios.training.fit", stopping(fit, title))
         with pytest.raises(KeyboardInterrupt):
             build(scenario)
-        assert (tmp_path / "tiny" / "checkpoints" / f"{title}.ckpt").exists()
+        assert title in tiny_scenario.trainings(tmp_path / "tiny")
         assert not (tmp_path / "tiny" / "tiny.bundle").exists()
     monkeypatch.setattr("scenarios.training.fit", fit)
     result = build(scenario)
@@ -348,3 +347,11 @@ def test_the_commit_is_unknown_where_there_is_no_git(monkeypatch):
 
 def test_parity_is_over_more_frames_than_promised():
     assert pipeline.PARITY_FRAMES >= 10_000
+
+
+def test_a_changed_method_is_trained_anew_and_not_taken_from_the_last_build(build, scenario):
+    before = hashes(build(scenario))
+    other = replace(scenario, compress=(replace(scenario.compress[0], sparsity=0.8), scenario.compress[1]))
+    after = hashes(build(other))
+    assert after["model.npz"] != before["model.npz"]
+    assert hashes(build(scenario))["model.npz"] == before["model.npz"], "and back again, from its checkpoints"

@@ -46,6 +46,11 @@ def recipe(root: Path) -> Scenario:
     )
 
 
+def trainings(folder: Path) -> set[str]:
+    """What has a checkpoint below a run's folder: names without the digest of the settings."""
+    return {path.stem.rsplit("-", 1)[0] for path in (folder / "checkpoints").glob("*.ckpt")}
+
+
 def use(patch, root: Path, scenario: Scenario | None = None) -> None:
     """`tinyrnn build tiny` builds it, with a cache of its own, installed or not."""
     patch.setitem(SCENARIOS, "tiny", ("tiny_scenario", "SCENARIO"))

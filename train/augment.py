@@ -30,6 +30,9 @@ class Surroundings:
     others: Sequence[Float32]
     """Other clips: what was said before, and the babble behind."""
 
+    key: str = ""
+    """Names the content, for caches."""
+
 
 @dataclass(frozen=True)
 class Hearing:

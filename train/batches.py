@@ -29,6 +29,8 @@ class FeatureSet:
     whole: npt.NDArray[np.bool_]  # (clips,) no word anywhere in it
     tails: npt.NDArray[np.int64]  # (clips,) vectors after the word's end; 0 where it is not looked for
     taught: npt.NDArray[np.float32] | None = None  # (clips, labels) what the teacher says of these vectors
+    made_by: str = ""
+    """Names the teachers and warps behind `taught`."""
 
     def __len__(self) -> int:
         return len(self.vectors)

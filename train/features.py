@@ -32,7 +32,7 @@ CLIP = SAMPLE_RATE_HZ
 HOP = 160
 """Samples between feature vectors: 10 ms."""
 
-RECIPE = 1
+RECIPE = 2
 """Raised when the same arguments would give other features, so that no stale cache is used."""
 
 
@@ -55,7 +55,7 @@ class Clips:
 
 def load_clips(recordings: Sequence[Recording], labels: Sequence[str], cache: Path) -> Clips:
     """Decode recordings of one word each, cut or padded to a second around their middle."""
-    listed = [f"{r.path}:{r.label}:{r.path.stat().st_size}" for r in recordings]
+    listed = [f"{RECIPE}"] + [f"{r.path}:{r.label}:{r.path.stat().st_size}" for r in recordings]
     key = hashlib.sha256("\n".join([*listed, *labels]).encode()).hexdigest()[:16]
     path = cache / f"clips-{key}.npy"
     if not path.exists():
@@ -96,7 +96,7 @@ def heard(
 
     98 vectors for a cold clip, 168 for a warm one, of which the clip is the last 100. A person is shown the title.
     """
-    told = json.dumps([RECIPE, clips.key, asdict(hearing), seed, len(around.noises), len(around.others)])
+    told = json.dumps([RECIPE, clips.key, asdict(hearing), seed, around.key, len(around.others)])
     path = cache / f"heard-{hashlib.sha256(told.encode()).hexdigest()[:16]}.npy"
     if not path.exists():
         rows = []
@@ -124,14 +124,15 @@ def _quiet_tail(clip: Float32) -> int:
     return int(np.argmax(energy[::-1] >= 0.01 * energy.max()))
 
 
-def pieces(recordings: Sequence[Float32], count: int, seed: int, key: str) -> Clips:
+def pieces(recordings: Sequence[Float32], count: int, seed: int) -> Clips:
     """`count` random pieces, as long as a warm clip, of long recordings: negative speech and noise."""
     random = np.random.default_rng(seed)
     length = PREROLL + CLIP
     joined = np.concatenate([np.concatenate([r, np.zeros(1600, np.float32)]) for r in recordings])
     starts = random.integers(0, max(1, len(joined) - length), count)
     samples = np.stack([np.resize(joined[at : at + length], length) for at in starts])
-    return Clips(to_int16(samples), np.zeros(count, np.int64), f"pieces-{key}-{count}-{seed}")
+    cut = to_int16(samples)
+    return Clips(cut, np.zeros(count, np.int64), hashlib.sha256(cut.tobytes()).hexdigest()[:16])
 
 
 def save_array(path: Path, array: np.ndarray) -> None:

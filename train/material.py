@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -106,7 +107,10 @@ class Material:
     @cached_property
     def around(self) -> Surroundings:
         """What can be heard before and behind a clip of this split."""
-        return Surroundings(self.noises, _Spoken(self.clips))
+        digest = hashlib.sha256(self.clips.key.encode())
+        for noise in self.noises:
+            digest.update(noise.tobytes())
+        return Surroundings(self.noises, _Spoken(self.clips), digest.hexdigest()[:16])
 
     def copies(self) -> list[FeatureSet]:
         """The split heard in every way of the mix: one feature set each."""
@@ -128,7 +132,7 @@ class Material:
         whole = replace(hearing, warm=False, shift_ms=0.0)
         for kind, recordings, label, share in (("speech", self.speech, -2, 0.8), ("noise", self.noises, -1, 0.2)):
             if recordings:
-                cut = pieces(recordings, max(1, round(share * count)), seed, f"{self.clips.key}{self.split}{label}")
+                cut = pieces(recordings, max(1, round(share * count)), seed)
                 labels = np.full(len(cut), len(self.mix.labels) + label, np.int64)
                 others.append(self._features(cut, labels, whole, seed, f"{title}, {kind}", whole=True))
         return joined(others)

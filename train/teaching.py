@@ -55,7 +55,7 @@ def _taught(
             said.append(ensemble(teachers, part.float()).numpy())
         save_array(warped, np.concatenate(vectors))
         save_array(answers, np.concatenate(said))  # last: where it is, the vectors are
-    return replace(copy, vectors=np.load(warped, mmap_mode="r"), taught=np.load(answers))
+    return replace(copy, vectors=np.load(warped, mmap_mode="r"), taught=np.load(answers), made_by=key)
 
 
 def _digest(teachers: Sequence[Teacher]) -> str:
