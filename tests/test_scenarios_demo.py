@@ -24,9 +24,11 @@ def test_the_demo_ends_with_detections_and_the_report_and_keeps_the_build_s_stat
     program = tmp_path / "tinyrnn"
     program.write_text(FAKE.format(status=status))
     program.chmod(0o755)
-    without_data = {name: value for name, value in os.environ.items() if name not in ("TINYRNN_DATA", "MAKEFLAGS")}
+    without_data = {
+        name: value for name, value in os.environ.items() if name not in ("TINYRNN_DATA", "MAKEFLAGS", "MAKELEVEL")
+    }
     made = subprocess.run(
-        ["make", "-o", ".venv/installed", "demo", f"BIN={tmp_path}"],
+        ["make", "--no-print-directory", "-o", ".venv/installed", "demo", f"BIN={tmp_path}"],
         cwd=HOUSE,
         env=without_data,
         capture_output=True,
