@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import hashlib
@@ -234,13 +235,15 @@ def test_labels_must_match_the_rows_of_the_head(folder):
 # ---- writing
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def small_files_only() -> Iterator[None]:
-    """A limit that the kernel itself enforces."""
+    """Only around what is tested: pytest's own output may be going to a larger file."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -294,9 +297,9 @@ def test_a_full_disk_changes_nothing(folder, exists):
     assert [path.name for path in folder.parent.iterdir()] == (["tiny.bundle"] if exists else [])
 
 
-def test_weights_that_do_not_fit_on_the_disk_change_nothing(folder, small_files_only):
+def test_weights_that_do_not_fit_on_the_disk_change_nothing(folder):
     before = contents(folder.parent)
-    with pytest.raises(BundleError, match=r"was not written: File too large"):
+    with pytest.raises(BundleError, match=r"was not written: File too large"), small_files_only():
         bundle.write(folder, tiny_manifest("second"), MODEL, lambda temporary: None)
     assert contents(folder.parent) == before
 
