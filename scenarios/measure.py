@@ -32,7 +32,7 @@ from device_runtime.noise import Noises
 from device_runtime.recordings import Recording, read_audio
 from device_runtime.session import Session
 from scenarios.benchmarks.compare import Row, compare
-from scenarios.training import CLIP_VECTORS, Trainings
+from scenarios.training import COLD_VECTORS, Trainings
 from train import metrics
 from train.augment import PREROLL
 from train.batches import FeatureSet
@@ -145,7 +145,7 @@ def streamed(trainings: Trainings, model: nn.Module, features: FeatureSet) -> in
     """How many clips a student decides rightly, by the highest smoothed score within the clip."""
     window = trainings.scenario.window_steps
     logits = metrics.in_batches(model, features, trainings.view)
-    scores = metrics.clip_scores(logits, window, trainings.view.steps(CLIP_VECTORS) + window)  # and the quiet behind
+    scores = metrics.clip_scores(logits, window, trainings.view.steps(COLD_VECTORS) + window)  # and the quiet behind
     return round(metrics.word_accuracy(scores, torch.from_numpy(features.labels), trainings.words) * len(features))
 
 

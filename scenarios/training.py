@@ -22,7 +22,7 @@ from train.student import Student
 from train.teacher import Teacher
 from train.teaching import taught_copies
 
-CLIP_VECTORS = 98
+COLD_VECTORS = 98
 """What the front end makes of one second from a cold start."""
 
 AS_THEY_ARE = FrameView(0, 0)
@@ -48,7 +48,7 @@ class Trainings:
         self.view = FrameView(self.scenario.student.stack, self.scenario.student.stride)
         self.train, self.validation = (Material(mix, split, self.cache) for split in ("train", "validation"))
         self.histories: dict[str, History] = {}
-        clip_steps = self.view.steps(CLIP_VECTORS)
+        clip_steps = self.view.steps(COLD_VECTORS)
         negatives = tuple(i for i in range(len(self.labels)) if i not in self.words)
         self.hard_loss = FrameLoss(clip_steps, negatives, self.view.stride)
         self.soft_loss = replace(self.hard_loss, soft=self.scenario.soft)
@@ -92,8 +92,7 @@ class Trainings:
 
     def _streamed(self, student: nn.Module, features: FeatureSet) -> float:
         logits = metrics.in_batches(student, features, self.view)
-        window = round(self.scenario.decoder.window_ms / (10 * self.view.stride))
-        scores = metrics.clip_scores(logits, window, self.hard_loss.clip_steps)
+        scores = metrics.clip_scores(logits, self.scenario.window_steps, self.hard_loss.clip_steps)
         labels = torch.from_numpy(features.labels)
         right = metrics.word_accuracy(scores, labels, self.words)
         return right * metrics.rejection(scores, labels, self.words) if len(self.hard_loss.negatives) > 1 else right

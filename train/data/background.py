@@ -6,22 +6,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from device_runtime.recordings import Recording
+from train.data.dataset import Recordings
 
 
-class HasNoise(Protocol):
+class HasNoise(Recordings, Protocol):
     """A data set with long recordings of noise."""
-
-    @property
-    def name(self) -> str:
-        """The data set's."""
-
-    @property
-    def source(self) -> str:
-        """The data set's."""
-
-    @property
-    def licence(self) -> str:
-        """The data set's."""
 
     def noise(self, split: str) -> list[Recording]:
         """The noises of a split; no noise is in two splits."""
