@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,16 +18,13 @@ from typing import Any
 import numpy as np
 
 from device_runtime.arithmetic import Float32
+from device_runtime.clips import PREROLL_S, in_a_room, with_prerolls
 from device_runtime.errors import InputError
 from device_runtime.intervals import poisson, wilson
 from device_runtime.noise import BABBLE_CLIPS, Noises, add_noise
 from device_runtime.recordings import Recording, read_audio
 from device_runtime.session import Session
 from device_runtime.sources import file_chunks
-
-PREROLL_S = 0.7
-ROOM_RMS = 1e-4
-"""-80 dB of full scale: a quiet room, where digital silence would mislead the front end."""
 
 SNR_DB = 10.0
 UNKNOWN = "_unknown_"
@@ -202,34 +199,6 @@ def _truth(label: str, labels: Sequence[str]) -> str | None:
 def is_word(label: str) -> bool:
     """_unknown_ and _silence_ are no words."""
     return not label.startswith("_")
-
-
-def with_prerolls(
-    order: Sequence[tuple[Recording, str]], rate: int
-) -> Iterator[tuple[Recording, str, Float32, Float32]]:
-    """Each clip with the end of the latest one before it that says another word; the first with that of a later one."""
-    length = int(PREROLL_S * rate)
-    first = order[0][1]
-    other = next((r for r, truth in reversed(order) if truth != first), order[-1][0])
-    tails = {"": read_audio(other.path, rate)[-length:]}  # by label, latest last
-    for recording, truth in order:
-        audio = read_audio(recording.path, rate)
-        before = next((tail for label, tail in reversed(tails.items()) if label != truth), tails[""])
-        yield recording, truth, audio, before
-        tails.pop(truth, None)
-        tails[truth] = audio[-length:]
-
-
-def in_a_room(clip: Float32, rate: int, behind: int) -> Float32:
-    """The clip in the middle of at least a second of faint hiss, and so many samples of it behind.
-
-    Words do not end with their files: a device hears on, and answers a moment later.
-    """
-    missing = max(0, rate - len(clip))
-    padded = np.pad(clip, (missing // 2, missing - missing // 2 + behind))
-    hiss = np.random.default_rng(len(padded)).normal(0, ROOM_RMS, len(padded))
-    hiss[missing // 2 : missing // 2 + len(clip)] = 0
-    return np.asarray(padded + hiss, np.float32)
 
 
 def _hear(session: Session, before: Float32, clip: Float32) -> tuple[Float32, tuple[str, ...]]:

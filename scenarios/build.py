@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import importlib
 import os
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from device_runtime.arguments import examples, seed
 from device_runtime.errors import InputError
+from device_runtime.meant import meant
 
 if TYPE_CHECKING:
     from scenarios.scenario import Scenario
@@ -79,9 +79,8 @@ def _typed(args: argparse.Namespace) -> list[str]:
 def find(name: str) -> Scenario:
     """The scenario of that name; a near one is suggested for an unknown name."""
     if name not in SCENARIOS:
-        near = difflib.get_close_matches(name, SCENARIOS, 1)
-        meant = f" Did you mean {near[0]}?" if near else ""
-        raise InputError(f"there is no scenario {name!r}.{meant} Choose one of: {', '.join(SCENARIOS)}.")
+        known = ", ".join(SCENARIOS)
+        raise InputError(f"there is no scenario {name!r}{meant(name, SCENARIOS)}. Choose one of: {known}.")
     module, attribute = SCENARIOS[name]
     scenario: Scenario = getattr(importlib.import_module(module), attribute)
     return scenario

@@ -19,6 +19,7 @@ import torch
 
 from scenarios import measure
 from scenarios.build import find
+from scenarios.clips_heard import features
 from scenarios.reporting import COMPARISON
 from scenarios.training import Trainings
 from train.data.cache import cache_folder
@@ -26,7 +27,7 @@ from train.data.cache import cache_folder
 
 def compare(trainings: Trainings, seeds: int) -> dict[str, Any]:
     """Accuracies of each seed, warm and cold, with the teacher and without."""
-    cold, warm = measure.test_features(trainings)
+    cold, warm = features(trainings, "test")
     rows: dict[str, Any] = {"epochs": trainings.scenario.schedule.epochs, "clips": len(warm), "split": "test"}
     for name, taught in (("distilled", True), ("labels only", False)):
         students = [trainings.student(trainings.scenario.seed + i, taught) for i in range(seeds)]

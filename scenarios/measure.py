@@ -16,27 +16,18 @@ from compress.qat import Int8Student
 from compress.report import Stage, Weights, describe
 from device_runtime import weights
 from device_runtime.arithmetic import Float32
+from device_runtime.clips import PREROLL_S, in_a_room
 from device_runtime.decoders import Smooth
-from device_runtime.evaluate import (
-    PREROLL_S,
-    Evaluation,
-    FalseAccepts,
-    evaluate,
-    false_accepts,
-    in_a_room,
-    is_word,
-    with_prerolls,
-)
+from device_runtime.evaluate import Evaluation, FalseAccepts, evaluate, false_accepts
 from device_runtime.intervals import wilson
 from device_runtime.noise import Noises
 from device_runtime.recordings import Recording, read_audio
 from device_runtime.session import Session
 from scenarios.benchmarks.compare import Row, compare
+from scenarios.clips_heard import features, words
 from scenarios.training import COLD_VECTORS, Trainings
 from train import metrics
-from train.augment import PREROLL
 from train.batches import FeatureSet
-from train.features import feature_vectors, one_second
 from train.material import Mix
 from train.teacher import ensemble
 
@@ -93,38 +84,14 @@ class Measured:
     """Of the bundle's engines, and of float peers with a model of the same sizes."""
 
 
-def test_words(trainings: Trainings) -> list[Recording]:
-    """The official test recordings of the words."""
-    return [r for r in trainings.scenario.mix.words.recordings("test") if is_word(r.label)]
-
-
 def stages(trainings: Trainings, models: dict[str, nn.Module]) -> list[StageResult]:
     """The teacher and every model that was made from it, on the very audio that `tinyrnn evaluate` streams."""
-    cold, warm = test_features(trainings)
+    cold, warm = features(trainings, "test")
     rows = [_teacher_row(trainings, cold, warm)]
     for name, model in models.items():
         right = [streamed(trainings, model, features) for features in (cold, warm)]
         rows.append(_row(trainings, name, weights_of(model), right, len(warm), "torch, clip by clip"))
     return rows
-
-
-def test_features(trainings: Trainings) -> tuple[FeatureSet, FeatureSet]:
-    """Test clips from a cold start, and after the pre-roll of the evaluation."""
-    where = {label: i for i, label in enumerate(trainings.labels)}
-    words = test_words(trainings)
-    order = np.random.default_rng(0).permutation(len(words))  # as `evaluate` does: the same pre-rolls
-    labelled = [(words[i], words[i].label) for i in order]
-    cold, warm, labels = [], [], []
-    behind = round(trainings.scenario.decoder.window_ms * 16)  # samples
-    for _, truth, audio, before in with_prerolls(labelled, 16_000):
-        clip = in_a_room(one_second(audio), 16_000, behind)
-        cold.append(feature_vectors(clip).astype(np.float16))
-        before = np.pad(before, (PREROLL - len(before), 0))  # some recordings are shorter than the pre-roll
-        warm.append(feature_vectors(np.concatenate([before, clip])).astype(np.float16))
-        labels.append(where[truth])
-    said = np.array(labels, np.int64)
-    rest = np.zeros(len(said), np.bool_), np.zeros(len(said), np.int64)
-    return FeatureSet(np.stack(cold), said, *rest), FeatureSet(np.stack(warm), said, *rest)
 
 
 def _teacher_row(trainings: Trainings, cold: FeatureSet, warm: FeatureSet) -> StageResult:
@@ -190,13 +157,14 @@ def bundle(path: Path, trainings: Trainings) -> Measured:
     noises = [r for source in trainings.scenario.mix.noises for r in source.recordings("test")]
     folders = sorted({r.path.parent for r in noises})
     found = Noises.choose(folders, 16_000, heard)
-    evaluation = evaluate(session, test_words(trainings), found)
+    evaluation = evaluate(session, words(trainings, "test"), found)
     clips, continuous = negative_speech(trainings.scenario.mix)
+    stream = [path for paths in continuous.values() for path in paths]
     return Measured(
         evaluation,
         unknown_words={name: unknown_words(session, paths) for name, paths in clips.items()},
         false_accepts={name: false_accepts(session, paths) for name, paths in continuous.items()},
-        trade_off=trade_off(session, test_words(trainings), [path for paths in continuous.values() for path in paths]),
+        trade_off=trade_off(session, words(trainings, "test"), stream),
         costs=compare(path, TIMED_STEPS),
     )
 

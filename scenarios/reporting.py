@@ -25,7 +25,8 @@ from device_runtime.session import Session
 from export.parity import Parity
 from scenarios import report
 from scenarios.benchmarks.compare import Row
-from scenarios.measure import Measured, StageResult, UnknownWords, test_words
+from scenarios.clips_heard import words
+from scenarios.measure import Measured, StageResult, UnknownWords
 from scenarios.model_card import commit
 from scenarios.scenario import Scenario
 from scenarios.training import Trainings
@@ -222,7 +223,7 @@ def _confusion(trainings: Trainings, measured: Measured) -> report.Confusion:
 def _example(trainings: Trainings, bundle: Path, folder: Path) -> report.Example:
     """A few test clips with pauses, as one recording; kept as example.wav for `tinyrnn run`."""
     random = np.random.default_rng(trainings.scenario.seed)
-    clips = test_words(trainings)
+    clips = words(trainings, "test")
     by_label: dict[str, Recording] = {}
     for i in random.permutation(len(clips)):
         by_label.setdefault(clips[i].label, clips[i])

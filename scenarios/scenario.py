@@ -68,7 +68,7 @@ class Scenario:
     budget: Budget
     teacher: TeacherConfig = field(default_factory=TeacherConfig)
     teacher_schedule: Schedule = field(
-        default_factory=lambda: Schedule(epochs=50, learning_rate=3e-3, validate_every=2)
+        default_factory=lambda: Schedule(epochs=50, learning_rate=3e-3, validate_every=2, bfloat16=True)
     )
     teachers: int = 1
     """How many teachers, each with its own seed; the student hears their mean."""

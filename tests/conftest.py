@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is there: sums over two threads round otherwise
+
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:

@@ -58,7 +58,9 @@ def quickened(monkeypatch):
 def test_an_unknown_scenario_suggests_the_near_one(tinyrnn, runs, typed, meant):
     code, _, complaint = tinyrnn("build", typed, "--runs", runs)
     assert code == 2
-    assert complaint.startswith(f"tinyrnn: there is no scenario '{typed}'. Did you mean {meant}? Choose one of: demo, ")
+    assert complaint.startswith(
+        f"tinyrnn: there is no scenario '{typed}' (did you mean {meant}?). Choose one of: demo, "
+    )
     assert not runs.exists()
 
 

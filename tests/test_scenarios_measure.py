@@ -1,4 +1,4 @@
-"""What the report's stages are judged on: the clips of `tinyrnn evaluate`, cold and warm."""
+"""What a bundle is measured on: speech without the words, and clips of other words."""
 
 from __future__ import annotations
 
@@ -12,36 +12,12 @@ pytest.importorskip("pymicro_features", reason="the speech front end needs pymic
 
 from device_runtime.events import Detection
 from scenarios import measure
-from scenarios.scenario import Smooth
 from sounds import wav_bytes
 from tones import Folder
 from train.data.dataset import UNKNOWN
 from train.material import Mix
 
 LABELS = ("yes", "no", "_silence_")
-PREROLL_VECTORS = 70
-
-
-@pytest.mark.parametrize("seconds", [0.4, 1.0])
-def test_a_recording_shorter_than_the_preroll_is_one_too_after_silence(tmp_path, monkeypatch, seconds):
-    recordings = Folder(tmp_path, LABELS[:2], each=2, seconds=seconds).recordings("test")
-    monkeypatch.setattr(measure, "test_words", lambda _: recordings)
-    cold, warm = measure.test_features(SimpleNamespace(labels=LABELS, scenario=SimpleNamespace(decoder=Smooth())))
-    assert warm.vectors.shape[1] == cold.vectors.shape[1] + PREROLL_VECTORS
-    silent = ~warm.vectors[:, :PREROLL_VECTORS].any(axis=2)  # a front end says 0 of digital silence and of nothing else
-    assert silent.any() == (seconds < 0.7)
-    assert not silent[:, 30:].any(), "0.4 of the 0.7 s are a recording"
-
-
-def test_clips_keep_their_labels_in_the_order_of_the_evaluation(tmp_path, monkeypatch):
-    recordings = Folder(tmp_path, LABELS[:2], each=3).recordings("test")
-    monkeypatch.setattr(measure, "test_words", lambda _: recordings)
-    sets = measure.test_features(SimpleNamespace(labels=LABELS, scenario=SimpleNamespace(decoder=Smooth())))
-    order = np.random.default_rng(0).permutation(len(recordings))
-    for heard in sets:
-        assert heard.labels.tolist() == [LABELS.index(recordings[i].label) for i in order]
-        assert not heard.whole.any()
-        assert not heard.tails.any()
 
 
 def test_one_word_recordings_are_clips_and_all_longer_speech_is_continuous(tmp_path):

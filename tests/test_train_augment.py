@@ -22,6 +22,7 @@ from train.augment import (
     at_snr,
     faster,
     hear,
+    narrowed,
     piece,
     placed,
     said,
@@ -65,6 +66,30 @@ def test_a_faster_clip_is_shorter_and_higher_by_the_same_share(speed):
     assert played.dtype == np.float32
     spectrum = np.abs(np.fft.rfft(played, 16_000))
     assert int(spectrum.argmax()) == pytest.approx(hz * speed, abs=2)
+
+
+def test_a_narrow_clip_has_nothing_above_its_top_and_all_below():
+    noise = rng().normal(0, 0.1, 27_200).astype(np.float32)
+    out = narrowed(noise, 3700.0)
+    assert (out.shape, out.dtype) == (noise.shape, np.float32)
+    before, after = (np.abs(np.fft.rfft(audio)) for audio in (noise, out))
+    hz = np.fft.rfftfreq(len(noise), 1 / SAMPLE_RATE_HZ)
+    assert after[hz > 3750].max() < 1e-3 * before.max()
+    np.testing.assert_allclose(after[hz < 3300], before[hz < 3300], rtol=1e-2, atol=1e-2)
+
+
+def test_as_many_clips_are_narrow_as_was_asked():
+    clip = rng().normal(0, 0.1, 16_000).astype(np.float32)
+    high = np.fft.rfftfreq(16_000, 1 / SAMPLE_RATE_HZ) > 4100
+
+    def narrow(share):
+        hearing = replace(CLEAN, warm=False, narrow=share)
+        heard = [np.abs(np.fft.rfft(hear(clip, hearing, AROUND, rng(seed))))[high].max() < 0.1 for seed in range(100)]
+        return np.mean(heard)
+
+    assert narrow(0.0) == 0
+    assert narrow(1.0) == 1
+    assert narrow(0.3) == pytest.approx(0.3, abs=0.12)
 
 
 @pytest.mark.parametrize("length", [8_000, 16_000, 20_000])

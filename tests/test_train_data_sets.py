@@ -75,7 +75,9 @@ def test_all_thirty_five_words_can_be_asked_for():
 
 
 def test_a_word_that_is_not_there_names_what_is(commands):
-    with pytest.raises(InputError, match=r"no word 'sevn' in .* Did you mean 'seven'\? It holds: go, no, seven, yes"):
+    with pytest.raises(
+        InputError, match=r"no word 'sevn' in .* \(did you mean seven\?\)\. It holds: go, no, seven, yes"
+    ):
         SpeechCommands(words=("sevn",), data=commands).recordings("train")
     with pytest.raises(InputError, match=r"no word 'stop' .* The official archive has it: http"):
         SpeechCommands(words=("stop",), data=commands).recordings("train")
@@ -122,7 +124,7 @@ def test_arabic_noise_has_splits_of_its_own(arabic):
 
 
 def test_an_unknown_arabic_word_suggests_the_near_one(arabic):
-    with pytest.raises(InputError, match=r"no word 'zoomin' in arabic_speech_commands. Did you mean 'zoom in'\?"):
+    with pytest.raises(InputError, match=r"no word 'zoomin' in arabic_speech_commands \(did you mean zoom in\?\)"):
         ArabicCommands(words=("zoomin",), data=arabic).recordings("test")
 
 

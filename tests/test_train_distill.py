@@ -161,3 +161,24 @@ def test_the_teacher_s_loss_is_one_label_a_clip():
     logits = torch.randn(3, LABELS, requires_grad=True)
     value = clip_loss(spoken(logits), batch((0, 1, 2), (False,) * 3))
     assert value == torch.nn.functional.cross_entropy(logits, torch.tensor([0, 1, 2]), label_smoothing=0.1)
+
+
+def test_words_stay_silent_throughout_a_clip_of_another_word_but_not_before_it():
+    word, other = steps_with_gradient(replace(LOSS, silence_weight=0.0), batch(labels=(0, UNKNOWN)))
+    assert word == list(LATE)
+    assert other == list(range(EARLY.stop, STEPS))
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_one_bad_moment_costs_more_than_the_same_doubt_spread_out(whole):
+    """What sets a detector off is its worst moment."""
+    base = certain(UNKNOWN)
+    spread, moment = base.clone(), base.clone()
+    inside = slice(EARLY.stop, STEPS - LOSS.late)  # where no label is asked for
+    spread[:, inside, 0] = 5.0
+    moment[:, EARLY.stop : EARLY.stop + LOSS.late, 0] = 12.0
+
+    def cost(logits):
+        return float(LOSS(spoken(logits), batch(labels=(UNKNOWN,), whole=(whole,))))
+
+    assert cost(moment) > cost(spread) > cost(base)

@@ -52,8 +52,11 @@ class Hearing:
     after_speech: float = 0.6
     """Share of pre-rolls that are the end of another clip; the others are noise or a quiet room."""
 
+    narrow: float = 0.1
+    """Share of clips that come through a telephone or an 8 kHz microphone: nothing is left above 4 kHz."""
 
-CLEAN = Hearing(shift_ms=0.0, speed=(1.0, 1.0), noisy=0.0, gain_db=(0.0, 0.0))
+
+CLEAN = Hearing(shift_ms=0.0, speed=(1.0, 1.0), noisy=0.0, gain_db=(0.0, 0.0), narrow=0.0)
 
 
 def hear(clip: Float32, hearing: Hearing, around: Surroundings, random: np.random.Generator) -> Float32:
@@ -65,7 +68,8 @@ def hear(clip: Float32, hearing: Hearing, around: Surroundings, random: np.rando
         noise = _babble(around, len(heard), random) if random.random() < hearing.babble else None
         noise = piece(around.noises, len(heard), random) if noise is None else noise
         heard = at_snr(heard, noise, random.uniform(*hearing.snr_db), speech=heard[-len(clip) :])
-    return heard * np.float32(10 ** (random.uniform(*hearing.gain_db) / 20))
+    heard = heard * np.float32(10 ** (random.uniform(*hearing.gain_db) / 20))
+    return narrowed(heard, random.uniform(3400, 4000)) if random.random() < hearing.narrow else heard
 
 
 def said(clip: Float32, hearing: Hearing, random: np.random.Generator) -> Float32:
@@ -96,6 +100,14 @@ def at_snr(audio: Float32, noise: Float32, snr_db: float, speech: Float32) -> Fl
     power = float(np.mean(np.square(speech, dtype=np.float64))) + 1e-10
     noise_power = float(np.mean(np.square(noise, dtype=np.float64))) + 1e-10
     return audio + noise * np.float32(np.sqrt(power / noise_power / 10 ** (snr_db / 10)))
+
+
+def narrowed(audio: Float32, top_hz: float) -> Float32:
+    """The audio with nothing left above `top_hz`; the last tenth below it fades."""
+    spectrum = np.fft.rfft(audio)
+    frequency_hz = np.fft.rfftfreq(len(audio), 1 / SAMPLE_RATE_HZ)
+    spectrum *= np.clip((top_hz - frequency_hz) / (0.1 * top_hz), 0, 1)
+    return np.fft.irfft(spectrum, len(audio)).astype(np.float32)
 
 
 def piece(recordings: Sequence[Float32], samples: int, random: np.random.Generator) -> Float32:

@@ -40,7 +40,9 @@ class FrameLoss:
     soft: float = 0.0
     """Share of the loss that comes from the teacher; the rest is the label's."""
 
-    temperature: float = 2.0
+    temperature: float = 1.0
+    """Of both distributions. A teacher that learned with label smoothing says how sure it is; at 2 its answer over 40
+    words is nearly flat, and the student was worse than one that never heard it."""
 
     @property
     def late(self) -> int:
@@ -55,7 +57,7 @@ class FrameLoss:
     def __call__(self, model: nn.Module, batch: Batch) -> torch.Tensor:
         """The mean loss; the teacher's log-probabilities are the batch's fifth tensor, if any."""
         frames, labels, whole, tails = batch[:4]
-        logits = model(frames)  # (batch, steps, labels)
+        logits = model(frames).float()  # (batch, steps, labels)
         words = ~whole
         late = self.at_word_ends(logits, tails)
         loss = functional.cross_entropy(
@@ -72,8 +74,18 @@ class FrameLoss:
         start = max(0, logits.shape[1] - self.clip_steps)
         before = functional.log_softmax(logits[:, start : start + self.early], dim=2)[:, :, self.negatives[-1]]
         silent = -before.mean(dim=1)
-        negative = -functional.log_softmax(logits, dim=2)[:, :, list(self.negatives)].logsumexp(dim=2).mean(dim=1)
-        return torch.where(words, loss + self.silence_weight * silent, 0.5 * loss + negative).mean()
+        fires = -functional.log_softmax(logits, dim=2)[:, :, list(self.negatives)].logsumexp(dim=2)  # (batch, steps)
+        others = torch.isin(labels, torch.tensor(self.negatives[:-1], dtype=labels.dtype))
+        loss = torch.where(others, loss + self._alarm(fires[:, start + self.early :]), loss)
+        return torch.where(words, loss + self.silence_weight * silent, 0.5 * loss + self._alarm(fires)).mean()
+
+    def _alarm(self, fires: torch.Tensor) -> torch.Tensor:
+        """How ready words are to fire where none is said, on average and at worst: (batch, steps) -> (batch,).
+
+        A detector is as good as its worst moment: the mean of many quiet steps hides the few that set it off.
+        """
+        worst = functional.avg_pool1d(fires[:, None], self.late, 1).amax(dim=(1, 2))
+        return 0.5 * (fires.mean(dim=1) + worst)
 
     def at_word_ends(self, logits: torch.Tensor, tails: torch.Tensor) -> torch.Tensor:
         """The steps that are taught: a quarter of a clip from the word's end on, or its last: (batch, late, labels)."""
@@ -84,4 +96,4 @@ class FrameLoss:
 
 def clip_loss(model: nn.Module, batch: Batch) -> torch.Tensor:
     """The teacher's own loss: one label a clip."""
-    return functional.cross_entropy(model(batch[0]), batch[1], label_smoothing=0.1)
+    return functional.cross_entropy(model(batch[0]).float(), batch[1], label_smoothing=0.1)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
 from device_runtime.errors import InputError
+from device_runtime.meant import meant
 from device_runtime.recordings import Recording, audio_files, list_recordings
 from train.data.dataset import SILENCE
 from train.data.download import Archive, find
@@ -64,9 +64,8 @@ class ArabicCommands:
         """Of one of the three speaker-disjoint splits: 18, 6 and 6 speakers."""
         for word in self.labels:
             if word not in WORDS:
-                near = difflib.get_close_matches(word, WORDS, 1)
-                hint = f"Did you mean {near[0]!r}? " if near else ""
-                raise InputError(f"there is no word {word!r} in {self.name}. {hint}It holds: {', '.join(WORDS)}.")
+                hint = meant(word, WORDS)
+                raise InputError(f"there is no word {word!r} in {self.name}{hint}. It holds: {', '.join(WORDS)}.")
         return [r for r in list_recordings(self.folder()) if r.split == split and r.label in self.labels]
 
     def noise(self, split: str) -> list[Recording]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from device_runtime.errors import InputError
+from device_runtime.meant import meant
 from device_runtime.recordings import Recording, audio_files, list_recordings
 from train.data.dataset import SILENCE, UNKNOWN
 from train.data.download import Archive, find
@@ -100,11 +100,8 @@ class SpeechCommands:
         for word in self.words:
             if word in there:
                 continue
-            near = difflib.get_close_matches(word, sorted(there), 1)
-            hint = f"Did you mean {near[0]!r}? " if near else ""
-            if word in WORDS:
-                hint = f"The official archive has it: {ARCHIVE.url}. "
-            raise InputError(f"there is no word {word!r} in {folder}. {hint}It holds: {', '.join(sorted(there))}.")
+            hint = f". The official archive has it: {ARCHIVE.url}" if word in WORDS else meant(word, sorted(there))
+            raise InputError(f"there is no word {word!r} in {folder}{hint}. It holds: {', '.join(sorted(there))}.")
 
 
 def _holds(folder: Path) -> bool:
