@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import string
 from collections.abc import Iterator
 from io import BufferedIOBase
@@ -104,6 +105,11 @@ def _wav_chunks(stream: BufferedIOBase, name: str, start: bytes, sample_rate_hz:
     header: WavFormat = read_wav_header(stream, name, start)
     pieces = wav_pieces(stream, header, name)
     return _resampled(pieces, header.sample_rate_hz, sample_rate_hz, name)
+
+
+def can_decode(path: Path) -> bool:
+    """Is what this takes installed? WAV takes nothing."""
+    return path.suffix.lower() == ".wav" or importlib.util.find_spec("soundfile") is not None
 
 
 def _soundfile_chunks(path: Path, start: bytes, sample_rate_hz: int) -> Iterator[Float32]:

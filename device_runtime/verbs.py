@@ -25,6 +25,7 @@ from device_runtime.pack import pack
 from device_runtime.progress import progress
 from device_runtime.recordings import SPLITS, Recording, audio_files, list_recordings
 from device_runtime.session import Session
+from device_runtime.sources import can_decode
 from device_runtime.summary import summary
 from device_runtime.tables import table
 
@@ -158,8 +159,11 @@ def _chosen(recordings: Sequence[Recording], args: argparse.Namespace) -> list[R
 
 def _noises(args: argparse.Namespace, session: Session) -> Noises:
     shared = Path(os.environ.get("TINYRNN_DATA", "")) / SHARED_NOISE
-    folders = [Path(args.data) / "_background_noise_", shared] if args.noise is None else [Path(args.noise)]
-    if args.noise is not None:
+    if args.noise is None:  # whatever lies at hand and can be read here
+        near = [Path(args.data) / "_background_noise_", shared]
+        folders = [folder for folder in near if folder.is_dir() and all(map(can_decode, audio_files(folder)))]
+    else:
+        folders = [Path(args.noise)]
         audio_files(args.noise)  # says so if there is no such folder, or no recording in it
     heard = session.bundle.manifest.noises_heard
     noises = Noises.choose(folders, int(session.frontend.sample_rate_hz), heard)

@@ -1,4 +1,4 @@
-"""Does distillation help? The same student on the same clips, taught by the teacher or by labels alone.
+"""Does distillation help? The same student on the same clips, taught by the teacher (with a hint) or by labels alone.
 
     python -m scenarios.compare arabic_commands_small --seeds 3 --epochs 40
 
@@ -20,17 +20,20 @@ import torch
 from scenarios import measure
 from scenarios.build import find
 from scenarios.clips_heard import features
-from scenarios.reporting import COMPARISON
+from scenarios.pipeline import TEACHERS
+from scenarios.reporting import COMPARED, COMPARISON
 from scenarios.training import Trainings
 from train.data.cache import cache_folder
 
 
 def compare(trainings: Trainings, seeds: int) -> dict[str, Any]:
-    """Accuracies of each seed, warm and cold, with the teacher and without."""
+    """Accuracies of each seed, warm and cold, with the teacher, with its hint too, and without."""
     cold, warm = features(trainings, "test")
     rows: dict[str, Any] = {"epochs": trainings.scenario.schedule.epochs, "clips": len(warm), "split": "test"}
-    for name, taught in (("distilled", True), ("labels only", False)):
-        students = [trainings.student(trainings.scenario.seed + i, taught) for i in range(seeds)]
+    losses = (trainings.soft_loss, trainings.hint_loss, trainings.hard_loss)
+    for name, loss in zip(COMPARED, losses, strict=True):
+        slug = name.replace(" ", "-")
+        students = [trainings.student(trainings.scenario.seed + i, loss, slug) for i in range(seeds)]
         rows[name] = {
             "warm": [measure.streamed(trainings, student, warm) / len(warm) for student in students],
             "cold": [measure.streamed(trainings, student, cold) / len(cold) for student in students],
@@ -44,6 +47,7 @@ def main() -> None:
     parser.add_argument("scenario")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, help="of each training; else the scenario's")
+    parser.add_argument("--hint", type=float, default=1.0, help="weight of the hint, where the scenario gives none")
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -51,13 +55,14 @@ def main() -> None:
     folder = args.runs / scenario.name
     if args.epochs:
         scenario = replace(scenario, schedule=replace(scenario.schedule, epochs=args.epochs))
-    trainings = Trainings(scenario, folder / "compare", cache_folder() / "features", folder / "checkpoints")
+    scenario = replace(scenario, hint=scenario.hint or args.hint)
+    trainings = Trainings(scenario, folder / "compare", cache_folder() / "features", args.runs / TEACHERS)
     rows = compare(trainings, args.seeds)
     (folder / COMPARISON).write_text(json.dumps(rows, indent=1) + "\n")
-    for name in ("distilled", "labels only"):
+    for name in COMPARED:
         for condition, values in rows[name].items():
             each = ", ".join(f"{100 * value:.2f}" for value in values)
-            print(f"{name:12s} {condition:5s} {100 * mean(values):.2f} %  ({each})")
+            print(f"{name:21s} {condition:5s} {100 * mean(values):.2f} %  ({each})")
 
 
 if __name__ == "__main__":

@@ -44,6 +44,8 @@ from train.processes import Processes
 
 GOLDEN_FRAMES = 25
 PARITY_FRAMES = 12_000
+TEACHERS = "teachers"
+"""The folder in `runs` for the checkpoints of all teachers: each is named by a digest of what it learned from."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def run(scenario: Scenario, runs: Path, console: Console | None = None, options:
     console = console or Console(stderr=True)
     folder = runs / scenario.name
     look_for_data(scenario)
-    trainings = Trainings(scenario, folder / "checkpoints", cache_folder() / "features")
+    trainings = Trainings(scenario, folder / "checkpoints", cache_folder() / "features", runs / TEACHERS)
     console.print(f"[bold]{escape(scenario.title)}[/]: {escape(', '.join(trainings.labels))}", soft_wrap=True)
     # heard now: a bar within the bar of a training would leave empty lines in a log
     learned, validated = (sum(map(len, copies)) for copies in (trainings.copies, trainings.validation_copies))

@@ -35,6 +35,8 @@ from train.data.dataset import SPLITS, Recordings
 SAMPLE_RATE_HZ = 16_000
 MOST_EXAMPLES = 6
 COMPARISON = "comparison.json"
+COMPARED = ("distilled", "distilled with a hint", "labels only")
+"""How the students of `python -m scenarios.compare` were taught."""
 
 
 def make_report(
@@ -136,7 +138,8 @@ def _comparisons(folder: Path) -> tuple[report.Comparison, ...]:
         report.Comparison(
             f"student, {name}", tuple(kept[name]["warm"]), kept["split"], f"{kept['epochs']} epochs, warm"
         )
-        for name in ("distilled", "labels only")
+        for name in COMPARED
+        if name in kept
     )
 
 

@@ -78,6 +78,9 @@ class Scenario:
     soft: float = 0.7
     """Share of the student's loss that comes from the teacher."""
 
+    hint: float = 0.0
+    """Weight of the teacher's hint about states, for the float student (`train.hint`)."""
+
     compress: tuple[Method, ...] = (Prune(sparsity=0.5, epochs=20), Int8(epochs=5))
     export: tuple[Backend, ...] = (Onnx(), Litert())
     decoder: Smooth = Smooth()

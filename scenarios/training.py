@@ -39,7 +39,7 @@ class Trainings:
     folder: Path
     cache: Path
     teacher_folder: Path | None = None
-    """Where the teachers' checkpoints are, if not in `folder`."""
+    """Where the teachers' checkpoints are, if not in `folder`: scenarios on the same data share them."""
 
     def __post_init__(self) -> None:
         mix = self.scenario.mix
@@ -52,6 +52,7 @@ class Trainings:
         negatives = tuple(i for i in range(len(self.labels)) if i not in self.words)
         self.hard_loss = FrameLoss(clip_steps, negatives, self.view.stride)
         self.soft_loss = replace(self.hard_loss, soft=self.scenario.soft)
+        self.hint_loss = replace(self.soft_loss, hint=self.scenario.hint)
 
     @cached_property
     def copies(self) -> list[FeatureSet]:
@@ -76,14 +77,13 @@ class Trainings:
         self._fit(f"teacher-{seed}", teacher, batch, clip_loss, self.teacher_value, schedule, seed)
         return teacher
 
-    def student(self, seed: int, taught: bool = True) -> Student:
-        """A float student: distilled, or (for comparison) trained on labels alone."""
+    def student(self, seed: int, loss: FrameLoss | None = None, name: str = "student") -> Student:
+        """A float student: distilled as the scenario says, or (for comparison) by another loss on the same clips."""
         torch.manual_seed(seed)
         student = Student(self.scenario.student, len(self.labels))
-        name = f"student-{seed}" if taught else f"labels-only-{seed}"
         batch = batches.epochs(self.taught, self.view, self.scenario.touch)
-        loss = self.soft_loss if taught else self.hard_loss  # the same clips either way: only the loss differs
-        self._fit(name, student, batch, loss, self.student_value, self.scenario.schedule, seed)
+        objective = loss or self.hint_loss
+        self._fit(f"{name}-{seed}", student, batch, objective, self.student_value, self.scenario.schedule, seed)
         return student
 
     def student_value(self, student: nn.Module) -> float:
@@ -136,7 +136,13 @@ class Trainings:
         """The training copies, warped in several ways, with the teachers' answers."""
         scenario = self.scenario
         return taught_copies(
-            self.copies, self.teachers, scenario.warp, scenario.versions, scenario.mix.seed, self.cache
+            self.copies,
+            self.teachers,
+            scenario.warp,
+            scenario.versions,
+            scenario.mix.seed,
+            self.cache,
+            hints=scenario.hint > 0,
         )
 
     def _fit(

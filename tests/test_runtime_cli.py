@@ -1,6 +1,7 @@
 """The command line: what each verb prints, its exit code, and one line on stderr for whatever a user gets wrong."""
 
 import importlib.metadata
+import importlib.util
 import io
 import json
 import os
@@ -139,8 +140,21 @@ def test_evaluate_takes_noise_from_where_it_is_told_or_from_the_data(capsys, mon
     assert "noise has no noise that training has not heard" in message
 
 
-def test_evaluate_draws_a_limited_number_of_clips_by_seed(capsys, tmp_path, folder, monkeypatch):
-    monkeypatch.delenv("TINYRNN_DATA", raising=False)  # its noises may need more than a bare device has
+def test_noise_that_cannot_be_decoded_here_is_passed_over_unless_it_is_named(capsys, monkeypatch, tmp_path, folder):
+    monkeypatch.delenv("TINYRNN_DATA", raising=False)
+    monkeypatch.setitem(sys.modules, "soundfile", None)  # as where it is not installed
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    data = write_words(tmp_path / "words")
+    place = Path(data, "_background_noise_")
+    place.mkdir()
+    (place / "tap.opus").write_bytes(b"OggS" + bytes(100))
+    assert cli.main(["evaluate", folder, data, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["noise"]["source"] == "generated"
+    message = refused(capsys, "evaluate", folder, data, "--noise", str(place))
+    assert "other audio needs soundfile, which is not installed" in message
+
+
+def test_evaluate_draws_a_limited_number_of_clips_by_seed(capsys, tmp_path, folder):
     data = write_words(tmp_path / "words")
     assert cli.main(["evaluate", folder, data, "--limit", "2", "--seed", "1", "--json"]) == 0
     numbers = json.loads(capsys.readouterr().out)

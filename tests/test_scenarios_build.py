@@ -228,7 +228,7 @@ def test_a_damaged_checkpoint_stops_the_build_with_one_clear_line(tinyrnn, runs)
     with pytest.MonkeyPatch.context() as patch:
         interrupt(patch, at_loss=5)
         tinyrnn("build", "tiny", "--runs", runs)
-    (checkpoint,) = (runs / "tiny" / "checkpoints").glob("teacher-0-*.ckpt")
+    (checkpoint,) = (runs / "teachers").glob("teacher-0-*.ckpt")
     checkpoint.write_bytes(b"PK\3\4 half of a file")
     code, _, complaint = tinyrnn("build", "tiny", "--runs", runs)
     assert code == 2

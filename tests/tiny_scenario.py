@@ -47,8 +47,9 @@ def recipe(root: Path) -> Scenario:
 
 
 def trainings(folder: Path) -> set[str]:
-    """What has a checkpoint below a run's folder: names without the digest of the settings."""
-    return {path.stem.rsplit("-", 1)[0] for path in (folder / "checkpoints").glob("*.ckpt")}
+    """What has a checkpoint for a run's folder: names without the digest of the settings."""
+    found = [*(folder / "checkpoints").glob("*.ckpt"), *(folder.parent / "teachers").glob("*.ckpt")]
+    return {path.stem.rsplit("-", 1)[0] for path in found}
 
 
 def use(patch, root: Path, scenario: Scenario | None = None) -> None:

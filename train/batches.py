@@ -29,6 +29,7 @@ class FeatureSet:
     whole: npt.NDArray[np.bool_]  # (clips,) no word anywhere in it
     tails: npt.NDArray[np.int64]  # (clips,) vectors after the word's end; 0 where it is not looked for
     taught: npt.NDArray[np.float32] | None = None  # (clips, labels) what the teacher says of these vectors
+    hints: npt.NDArray[np.float16] | None = None  # (clips, size) what the teacher makes of these vectors inside
     made_by: str = ""
     """Names the teachers and warps behind `taught`."""
 
@@ -73,7 +74,8 @@ def epochs(
 ) -> Epochs:
     """Each epoch is one pass over as many clips as the smallest copy holds, each batch from a random copy.
 
-    A batch is (frames, labels, whole, tails) and, from copies that a teacher has answered for, its log-probabilities.
+    A batch is (frames, labels, whole, tails) and, from copies that a teacher has answered for, its log-probabilities
+    and, where they were asked for, its embeddings.
     A copy that is smaller than a batch is one.
     """
     smallest = min(len(copy) for copy in copies)
@@ -89,7 +91,7 @@ def epochs(
             at = np.sort(np.roll(orders[which], -used[which])[:batch_size])  # sorted: reads forward from the disk
             used[which] += batch_size
             drawn = warp(_cut(torch.from_numpy(copy.vectors[at]).float(), generator), generator)
-            answers = (copy.labels, copy.whole, copy.tails, copy.taught)
+            answers = (copy.labels, copy.whole, copy.tails, copy.taught, copy.hints)
             yield (view(drawn), *(torch.from_numpy(answer[at]) for answer in answers if answer is not None))
 
     return Epochs(draw, steps)

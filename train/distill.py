@@ -13,12 +13,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from train.hint import similarity_gap
 from train.loop import Batch
 
 
 @dataclass(frozen=True)
 class FrameLoss:
-    """The loss of one batch of (frames, labels, whole, tails[, teacher's log-probabilities]).
+    """The loss of one batch of (frames, labels, whole, tails[, teacher's log-probabilities[, its embeddings]]).
 
     `whole` marks recordings that hold no word at all: on every step one of the negative labels must win. `tails` says
     how many feature vectors come after each word's end.
@@ -44,6 +45,9 @@ class FrameLoss:
     """Of both distributions. A teacher that learned with label smoothing says how sure it is; at 2 its answer over 40
     words is nearly flat, and the student was worse than one that never heard it."""
 
+    hint: float = 0.0
+    """Weight of the teacher's hint (`train.hint`): the model must then give its states beside its logits."""
+
     @property
     def late(self) -> int:
         """Steps in the clip's last quarter."""
@@ -57,7 +61,9 @@ class FrameLoss:
     def __call__(self, model: nn.Module, batch: Batch) -> torch.Tensor:
         """The mean loss; the teacher's log-probabilities are the batch's fifth tensor, if any."""
         frames, labels, whole, tails = batch[:4]
-        logits = model(frames).float()  # (batch, steps, labels)
+        hinted = self.hint > 0 and len(batch) > 5
+        logits, states = model(frames, with_states=True) if hinted else (model(frames), None)
+        logits = logits.float()  # (batch, steps, labels)
         words = ~whole
         late = self.at_word_ends(logits, tails)
         loss = functional.cross_entropy(
@@ -77,7 +83,11 @@ class FrameLoss:
         fires = -functional.log_softmax(logits, dim=2)[:, :, list(self.negatives)].logsumexp(dim=2)  # (batch, steps)
         others = torch.isin(labels, torch.tensor(self.negatives[:-1], dtype=labels.dtype))
         loss = torch.where(others, loss + self._alarm(fires[:, start + self.early :]), loss)
-        return torch.where(words, loss + self.silence_weight * silent, 0.5 * loss + self._alarm(fires)).mean()
+        total = torch.where(words, loss + self.silence_weight * silent, 0.5 * loss + self._alarm(fires)).mean()
+        if states is None:
+            return total
+        left = self.at_word_ends(states, tails).mean(dim=1)  # (batch, hidden)
+        return total + self.hint * similarity_gap(left[words], batch[5][words].float())
 
     def _alarm(self, fires: torch.Tensor) -> torch.Tensor:
         """How ready words are to fire where none is said, on average and at worst: (batch, steps) -> (batch,).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -86,14 +87,14 @@ class Student(nn.Module):
         self.grus = nn.ModuleList(grus)
         self.head = nn.Linear(config.hidden, labels)
 
-    def forward(self, frames: torch.Tensor) -> torch.Tensor:
-        """(batch, steps, feature_size) -> logits (batch, steps, labels)."""
+    def forward(self, frames: torch.Tensor, with_states: bool = False) -> Any:
+        """(batch, steps, feature_size) -> logits (batch, steps, labels) [, states of the last GRU (.., hidden)]."""
         x = (frames - self.mean) / self.std
         for dense in self.dense:
             x = dense(x)
         for gru in self.grus:
             x, _ = gru(x)
-        return self.head(x)
+        return (self.head(x), x) if with_states else self.head(x)
 
 
 def stack_frames(features: torch.Tensor, stack: int, stride: int) -> torch.Tensor:

@@ -57,6 +57,10 @@ class Teacher(nn.Module):
 
     def forward(self, vectors: torch.Tensor) -> torch.Tensor:
         """(batch, vectors, bands) -> logits (batch, labels)."""
+        return self.head(self.drop(self.embedding(vectors)))
+
+    def embedding(self, vectors: torch.Tensor) -> torch.Tensor:
+        """(batch, vectors, bands) -> what it makes of the clip, before any label: (batch, 2 * hidden)."""
         x = self.convolutions(
             ((vectors - self.mean) / self.std).unsqueeze(1)
         )  # (batch, channels, vectors / 4, bands_left)
@@ -64,10 +68,16 @@ class Teacher(nn.Module):
         x = torch.relu(self.normalize(x.transpose(1, 2))).transpose(1, 2)
         x, _ = self.gru(self.drop(x))
         weights = self.attention(x).softmax(dim=1)
-        return self.head(self.drop((x * weights).sum(dim=1)))
+        return (x * weights).sum(dim=1)
 
 
 def ensemble(teachers: Sequence[Teacher], vectors: torch.Tensor) -> torch.Tensor:
     """Mean log-probabilities of several teachers, (batch, labels)."""
     with torch.no_grad():
         return torch.stack([teacher(vectors).log_softmax(dim=1) for teacher in teachers]).mean(dim=0)
+
+
+def embeddings(teachers: Sequence[Teacher], vectors: torch.Tensor) -> torch.Tensor:
+    """Those of several teachers, side by side: (batch, teachers * 2 * hidden)."""
+    with torch.no_grad():
+        return torch.cat([teacher.embedding(vectors) for teacher in teachers], dim=1)

@@ -20,7 +20,7 @@ from rich.progress import track
 from train.augment import FeatureWarp
 from train.batches import FeatureSet
 from train.features import save_array
-from train.teacher import Teacher, ensemble
+from train.teacher import Teacher, embeddings, ensemble
 
 BATCH = 256
 
@@ -32,20 +32,27 @@ def taught_copies(
     versions: int,
     seed: int,
     cache: Path,
+    hints: bool = False,
 ) -> list[FeatureSet]:
-    """Each copy warped in so many ways, with the teachers' mean log-probabilities."""
+    """Each copy warped in so many ways, with the teachers' mean log-probabilities and, for hints, embeddings."""
     jobs = [(copy, [seed, number, version]) for number, copy in enumerate(copies) for version in range(versions)]
     who = _digest(teachers)
     asked = track(jobs, "asking the teacher", console=Console(stderr=True))
-    return [_taught(copy, teachers, warp, draw, cache, who) for copy, draw in asked]
+    return [_taught(copy, teachers, warp, draw, cache, who, hints) for copy, draw in asked]
 
 
 def _taught(
-    copy: FeatureSet, teachers: Sequence[Teacher], warp: FeatureWarp, draw: list[int], cache: Path, who: str
+    copy: FeatureSet,
+    teachers: Sequence[Teacher],
+    warp: FeatureWarp,
+    draw: list[int],
+    cache: Path,
+    who: str,
+    hints: bool,
 ) -> FeatureSet:
     content = hashlib.sha256(copy.vectors[::97].tobytes()).hexdigest()
     key = hashlib.sha256(repr([who, content, copy.vectors.shape, warp, draw]).encode()).hexdigest()[:16]
-    warped, answers = (cache / f"taught-{key}-{part}.npy" for part in ("vectors", "answers"))
+    warped, answers, inside = (cache / f"taught-{key}-{part}.npy" for part in ("vectors", "answers", "hints"))
     if not answers.exists():
         generator = torch.Generator().manual_seed(int(np.random.SeedSequence(draw).generate_state(1)[0]))
         vectors, said = [], []
@@ -55,7 +62,13 @@ def _taught(
             said.append(ensemble(teachers, part.float()).numpy())
         save_array(warped, np.concatenate(vectors))
         save_array(answers, np.concatenate(said))  # last: where it is, the vectors are
-    return replace(copy, vectors=np.load(warped, mmap_mode="r"), taught=np.load(answers), made_by=key)
+    taught = replace(copy, vectors=np.load(warped, mmap_mode="r"), taught=np.load(answers), made_by=key)
+    if not hints:
+        return taught
+    if not inside.exists():
+        parts = (torch.from_numpy(taught.vectors[at : at + BATCH]).float() for at in range(0, len(copy), BATCH))
+        save_array(inside, np.concatenate([embeddings(teachers, part).half().numpy() for part in parts]))
+    return replace(taught, hints=np.load(inside))
 
 
 def _digest(teachers: Sequence[Teacher]) -> str:
