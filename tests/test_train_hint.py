@@ -64,4 +64,5 @@ def test_a_teacher_s_embedding_is_what_its_answer_is_made_of():
     vectors = rows(3, 98, 40)
     inside = embeddings(teachers, vectors)
     assert inside.shape == (3, 2 * 12)
-    assert torch.equal(teachers[1].head(inside[:, 12:]), teachers[1](vectors))
+    said = teachers[1](vectors)
+    assert torch.allclose(teachers[1].head(inside[:, 12:]), said, atol=0.02), "in bfloat16, where the machine has it"

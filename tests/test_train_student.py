@@ -103,5 +103,5 @@ def test_several_teachers_answer_with_their_mean_log_probability():
     vectors = torch.rand(3, 98, 40) * 20
     each = [teacher(vectors).log_softmax(dim=1) for teacher in teachers]
     answer = ensemble(teachers, vectors)
-    assert torch.allclose(answer, (each[0] + each[1]) / 2, atol=1e-6)
+    assert torch.allclose(answer, (each[0] + each[1]) / 2, atol=0.02), "in bfloat16, where the machine has it"
     assert not answer.requires_grad
