@@ -44,7 +44,7 @@ SCENARIO = Scenario(
     mix=Mix(
         RECORDED,
         spoken=SpokenWords(words=WORDS, unknown_words=800, unknown_voices=8, others=OTHERS),
-        unknown=(PreciseCommunity(without=WORDS), Some(ArabicCommands(), 5000), SplicedWords(RECORDED, clips=4000)),
+        unknown=(PreciseCommunity(without=WORDS), Some(ArabicCommands(), 5000), SplicedWords(RECORDED, clips=600)),
         negatives=(
             AsteriskPrompts(without=(*WORDS, *NUMBERS)),
             PreciseCommunity(without=WORDS),

@@ -11,7 +11,7 @@ from scenarios.training import COLD_VECTORS, Trainings
 from train import metrics
 from train.batches import FeatureSet
 
-GRID = np.round(np.arange(0.2, 0.975, 0.005), 3)
+GRID = np.round(np.arange(0.05, 0.975, 0.005), 3)
 """Thresholds to choose from, (settings,)."""
 
 PRICES = np.geomspace(1e-4, 1e3, 141)

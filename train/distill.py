@@ -54,6 +54,15 @@ class FrameLoss:
         return self.clip_steps // 4
 
     @property
+    def held(self) -> int:
+        """Steps for which a word stays the answer, where its clip is long enough: three eighths of a clip.
+
+        Longer than the decoder smooths, so that a word that was said fills the window, and a passing resemblance in
+        the middle of another word does not.
+        """
+        return 3 * self.clip_steps // 8
+
+    @property
     def early(self) -> int:
         """Steps in which no word can have ended yet."""
         return self.clip_steps // 6
@@ -65,17 +74,16 @@ class FrameLoss:
         logits, states = model(frames, with_states=True) if hinted else (model(frames), None)
         logits = logits.float()  # (batch, steps, labels)
         words = ~whole
-        late = self.at_word_ends(logits, tails)
-        loss = functional.cross_entropy(
-            late.transpose(1, 2),
-            labels[:, None].expand(-1, self.late),
-            label_smoothing=self.smoothing,
-            reduction="none",
-        ).mean(dim=1)
+        late, share = self.at_word_ends(logits, tails)
+        asked = labels[:, None].expand(-1, late.shape[1])
+        wrong = functional.cross_entropy(
+            late.transpose(1, 2), asked, label_smoothing=self.smoothing, reduction="none"
+        )  # (batch, held)
+        loss = (wrong * share).sum(dim=1)
         if self.soft and len(batch) > 4:
             taught = (batch[4] / self.temperature).softmax(dim=1)  # (batch, labels)
             heard = (late / self.temperature).log_softmax(dim=2)
-            doubt = -(taught[:, None] * heard).sum(dim=2).mean(dim=1) * self.temperature
+            doubt = -((taught[:, None] * heard).sum(dim=2) * share).sum(dim=1) * self.temperature
             loss = torch.where(words, (1 - self.soft) * loss + self.soft * doubt, loss)
         start = max(0, logits.shape[1] - self.clip_steps)
         before = functional.log_softmax(logits[:, start : start + self.early], dim=2)[:, :, self.negatives[-1]]
@@ -86,7 +94,8 @@ class FrameLoss:
         total = torch.where(words, loss + self.silence_weight * silent, 0.5 * loss + self._alarm(fires)).mean()
         if states is None:
             return total
-        left = self.at_word_ends(states, tails).mean(dim=1)  # (batch, hidden)
+        held, share = self.at_word_ends(states, tails)
+        left = (held * share[:, :, None]).sum(dim=1)  # (batch, hidden)
         return total + self.hint * similarity_gap(left[words], batch[5][words].float())
 
     def _alarm(self, fires: torch.Tensor) -> torch.Tensor:
@@ -97,11 +106,16 @@ class FrameLoss:
         worst = functional.avg_pool1d(fires[:, None], self.late, 1).amax(dim=(1, 2))
         return 0.5 * (fires.mean(dim=1) + worst)
 
-    def at_word_ends(self, logits: torch.Tensor, tails: torch.Tensor) -> torch.Tensor:
-        """The steps that are taught: a quarter of a clip from the word's end on, or its last: (batch, late, labels)."""
+    def at_word_ends(self, rows: torch.Tensor, tails: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The steps that are taught, from the word's end on, and each one's share: (batch, held, any), (batch, held).
+
+        A clip whose word ends with it, or later than its last quarter begins, has that quarter.
+        """
         after = (tails // self.stride).clamp(self.late, self.clip_steps - self.early)
-        steps = (logits.shape[1] - after)[:, None] + torch.arange(self.late)  # (batch, late)
-        return logits.gather(1, steps[:, :, None].expand(-1, -1, logits.shape[2]))
+        steps = (rows.shape[1] - after)[:, None] + torch.arange(self.held)  # (batch, held)
+        there = steps < rows.shape[1]
+        picked = steps.clamp(max=rows.shape[1] - 1)[:, :, None].expand(-1, -1, rows.shape[2])
+        return rows.gather(1, picked), there / there.sum(dim=1, keepdim=True)
 
 
 def clip_loss(model: nn.Module, batch: Batch) -> torch.Tensor:
