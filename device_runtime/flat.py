@@ -17,8 +17,8 @@ FILE = "model.native"
 MAGIC = b"tinyrnn\0"
 FORMAT = 1
 HEADER_BYTES, LAYER_BYTES, MATRIX_BYTES = 64, 16, 64
-TILE_ALIGNMENT = 64
-"""The registers of the widest processor, and the lines of its cache."""
+ALIGNMENT = 64
+"""Of what is read in whole registers: as wide as the widest, and as a line of the cache."""
 
 SLACK_BYTES = 64
 """An engine may read so far past the last row: its last lanes."""
@@ -78,8 +78,8 @@ def to_bytes(model: Model, labels: Sequence[str] = ()) -> bytes:
 def _matrix(affine: Affine, sections: _Sections) -> bytes:
     """The record of one matrix; its content goes to the sections."""
     stored = codecs.smallest(affine.weight)
-    tiles_at = sections.add(stored.tiles.tobytes(), TILE_ALIGNMENT)
-    scale_at, bias_at = (sections.add(v.astype("<f4").tobytes(), 4) for v in (affine.scale, affine.bias))
+    pieces = (stored.tiles, affine.scale.astype("<f4"), affine.bias.astype("<f4"))
+    tiles_at, scale_at, bias_at = (sections.add(piece.tobytes(), ALIGNMENT) for piece in pieces)
     counts_at = indices_at = steps_at = index_bytes = 0
     if stored.tile_counts is not None and stored.indices is not None:
         index_bytes = stored.indices.itemsize

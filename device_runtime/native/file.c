@@ -67,7 +67,7 @@ static const uint8_t *section(const file *f, const char *name, uint32_t at, uint
     return f->bytes + at;
 }
 
-static const float *finite(const file *f, const char *name, uint32_t at, uint32_t rows) {
+static const float *read_floats(const file *f, const char *name, uint32_t at, uint32_t rows) {
     const float *values = (const float *)(const void *)section(f, name, at, 4 * ((uint64_t)rows + SLACK_ROWS), 4);
     for (uint32_t i = 0; values != NULL && i < rows; i++) {
         if (!(fabsf(values[i]) <= 1e6f)) {
@@ -167,8 +167,8 @@ static bool read_matrix(const file *f, size_t at, matrix *m) {
     }
     uint64_t tile_bytes = high * TILE_COLUMNS / (m->is_four_bit ? 2 : 1);
     m->tiles = section(f, "tiles", uint32_at(f, at + 16), tile_bytes * m->tile_count, 1);
-    m->scale = m->tiles == NULL ? NULL : finite(f, "scales", uint32_at(f, at + 32), m->rows);
-    m->bias = m->scale == NULL ? NULL : finite(f, "biases", uint32_at(f, at + 36), m->rows);
+    m->scale = m->tiles == NULL ? NULL : read_floats(f, "scales", uint32_at(f, at + 32), m->rows);
+    m->bias = m->scale == NULL ? NULL : read_floats(f, "biases", uint32_at(f, at + 36), m->rows);
     return m->bias != NULL;
 }
 

@@ -1,7 +1,7 @@
 /* x86 from Haswell (2013) on. */
 #include "model.h"
 
-#if (defined(__x86_64__) || defined(__i386__)) && defined(__GNUC__)
+#if defined(__x86_64__) || defined(__i386__)
 #include <immintrin.h>
 #include <string.h>
 
@@ -114,9 +114,9 @@ static inline bool gather_pairs(const matrix *m, const uint8_t *q, uint8_t *gath
 
 static bool runs_here(void) { return __builtin_cpu_supports("avx2"); }
 
-const kernel tinyrnn_avx2 = {
-    "avx2", false, runs_here, product, quantize_frame, quantize_state, affine, rectify, gates,
-};
+static const elementwise lines_here = {quantize_frame, quantize_state, affine, rectify, gates};
+
+const kernel tinyrnn_avx2 = {"avx2", false, runs_here, product, &lines_here};
 
 #if defined(__clang__)
 #pragma clang attribute pop

@@ -1,7 +1,7 @@
 /* x86 with the dot products of AVX-512 VNNI: Cascade Lake (2019), Zen 4 (2022) and later. */
 #include "model.h"
 
-#if defined(__x86_64__) && defined(__GNUC__)
+#if defined(__x86_64__)
 #include <immintrin.h>
 #include <string.h>
 
@@ -132,9 +132,9 @@ static bool runs_here(void) {
            __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
 }
 
-const kernel tinyrnn_avx512 = {
-    "avx512", true, runs_here, product, quantize_frame, quantize_state, affine, rectify, gates,
-};
+static const elementwise lines_here = {quantize_frame, quantize_state, affine, rectify, gates};
+
+const kernel tinyrnn_avx512 = {"avx512", true, runs_here, product, &lines_here};
 
 #if defined(__clang__)
 #pragma clang attribute pop

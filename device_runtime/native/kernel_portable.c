@@ -72,6 +72,6 @@ static void product(const matrix *m, const int8_t *q, int32_t *acc, uint8_t *gat
 
 static bool runs_here(void) { return true; }
 
-const kernel tinyrnn_portable = {
-    "portable", false, runs_here, product, quantize_frame, quantize_state, affine, rectify, gates,
-};
+const elementwise tinyrnn_portable_lines = {quantize_frame, quantize_state, affine, rectify, gates};
+
+const kernel tinyrnn_portable = {"portable", false, runs_here, product, &tinyrnn_portable_lines};

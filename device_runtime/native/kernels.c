@@ -3,31 +3,17 @@
 
 #include "model.h"
 
-extern const kernel tinyrnn_portable;
-#if defined(__x86_64__) && defined(__GNUC__)
-extern const kernel tinyrnn_avx512;
-#endif
-#if (defined(__x86_64__) || defined(__i386__)) && defined(__GNUC__)
-extern const kernel tinyrnn_avx2;
-#endif
-#if defined(__aarch64__) && defined(__linux__)
-extern const kernel tinyrnn_sdot;
-#endif
-#if defined(__aarch64__) || (defined(__arm__) && defined(TINYRNN_NEON))
-extern const kernel tinyrnn_neon;
-#endif
-
 static const kernel *const fastest_first[] = {
-#if defined(__x86_64__) && defined(__GNUC__)
+#if defined(__x86_64__)
     &tinyrnn_avx512,
 #endif
-#if (defined(__x86_64__) || defined(__i386__)) && defined(__GNUC__)
+#if defined(__x86_64__) || defined(__i386__)
     &tinyrnn_avx2,
 #endif
-#if defined(__aarch64__) && defined(__linux__)
+#if defined(__aarch64__)
     &tinyrnn_sdot,
 #endif
-#if defined(__aarch64__) || (defined(__arm__) && defined(TINYRNN_NEON))
+#if defined(__aarch64__) || (defined(__arm__) && __ARM_ARCH >= 7)
     &tinyrnn_neon,
 #endif
     &tinyrnn_portable,

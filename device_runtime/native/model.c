@@ -5,8 +5,6 @@
 
 #include "model.h"
 
-extern const kernel tinyrnn_portable;
-
 /* Hands out parts of the arena; `at` is how much of it is taken. */
 static size_t take(size_t *at, size_t bytes) {
     size_t from = *at;

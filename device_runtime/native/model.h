@@ -9,6 +9,9 @@
 
 #include "tinyrnn.h"
 
+#if !defined(__GNUC__)
+#error "the kernels are written in the dialect of GCC and Clang"
+#endif
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "model.native is read where it lies, which needs a little-endian processor"
 #endif
@@ -62,19 +65,39 @@ typedef struct {
     const int16_t *sigmoid, *tanh; /* Q15, with one entry more that a gather may touch */
 } tables;
 
+/* The elementwise lines of arithmetic.py, see gates.h. */
 typedef struct {
-    const char *name;
-    bool needs_row_offset;
-    bool (*runs_here)(void);
-    /* rows of int8 x int8 -> acc (rows up to a whole block) */
-    void (*product)(const matrix *m, const int8_t *q, int32_t *acc, uint8_t *gathered);
-    /* the elementwise lines of arithmetic.py, see gates.h */
     void (*quantize_frame)(const float *frame, float *error, float gain, int8_t *q, uint32_t count);
     void (*quantize_state)(const float *h, int8_t *hq, uint32_t count);
     void (*affine)(const matrix *m, const int32_t *acc, float *v);
     void (*rectify)(const matrix *m, const int32_t *acc, float gain, int8_t *q);
     void (*gates)(const layer *gru, const tables *tables, const int32_t *ax, const int32_t *ah, float *h, int8_t *hq);
+} elementwise;
+
+typedef struct {
+    const char *name;
+    bool needs_row_offset;
+    bool (*runs_here)(void);
+    /* rows of int8 x int8 -> acc, rows up to a whole block; `room` is memory for inputs in another order */
+    void (*product)(const matrix *m, const int8_t *q, int32_t *acc, uint8_t *room);
+    const elementwise *lines;
 } kernel;
+
+#if defined(__x86_64__) || defined(__i386__)
+extern const kernel tinyrnn_avx2;
+#endif
+#if defined(__x86_64__)
+extern const kernel tinyrnn_avx512;
+#endif
+#if defined(__aarch64__)
+extern const kernel tinyrnn_sdot;
+#endif
+#if defined(__aarch64__) || (defined(__arm__) && __ARM_ARCH >= 7)
+extern const kernel tinyrnn_neon;
+#endif
+extern const kernel tinyrnn_portable;
+
+extern const elementwise tinyrnn_portable_lines;
 
 struct tinyrnn {
     const kernel *kernel;

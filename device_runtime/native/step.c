@@ -15,7 +15,7 @@ static void take_state(const tinyrnn *model, uint8_t *scratch, const float *stat
         const layer *l = &model->layers[i];
         if (l->kind == GRU) {
             memcpy(scratch + l->h_at, state, sizeof(float) * l->outputs);
-            model->kernel->quantize_state(floats(scratch, l->h_at), bytes(scratch, l->hq_at), l->outputs);
+            model->kernel->lines->quantize_state(floats(scratch, l->h_at), bytes(scratch, l->hq_at), l->outputs);
             state += l->outputs;
         }
     }
@@ -35,12 +35,13 @@ static void give_state(const tinyrnn *model, const uint8_t *scratch, float *stat
 
 static void step(const tinyrnn *model, uint8_t *scratch, const float *frame, float *scores) {
     const kernel *k = model->kernel;
+    const elementwise *lines = k->lines;
     int32_t *ax = ints(scratch, model->ax_at), *ah = ints(scratch, model->ah_at);
     uint8_t *gathered = scratch + model->gathered_at;
     int8_t *q = bytes(scratch, model->q_at[0]);
     unsigned next = 1;
     memcpy(scratch + model->frame_at, frame, sizeof(float) * model->feature_size);
-    k->quantize_frame(floats(scratch, model->frame_at), floats(scratch, model->error_at), model->input_gain, q,
+    lines->quantize_frame(floats(scratch, model->frame_at), floats(scratch, model->error_at), model->input_gain, q,
                       model->feature_size);
     for (uint32_t i = 0; i < model->layer_count; i++) {
         const layer *l = &model->layers[i];
@@ -48,20 +49,20 @@ static void step(const tinyrnn *model, uint8_t *scratch, const float *frame, flo
             int8_t *hq = bytes(scratch, l->hq_at);
             k->product(l->input, q, ax, gathered);
             k->product(l->state, hq, ah, gathered);
-            k->gates(l, &model->tables, ax, ah, floats(scratch, l->h_at), hq);
+            lines->gates(l, &model->tables, ax, ah, floats(scratch, l->h_at), hq);
             q = hq;
         } else {
             int8_t *outputs = bytes(scratch, model->q_at[next]);
             for (uint32_t window = 0; window < l->windows; window++) {
                 k->product(l->input, q + (size_t)window * l->hop, ax, gathered);
-                k->rectify(l->input, ax, l->output_gain, outputs + (size_t)window * l->input->rows);
+                lines->rectify(l->input, ax, l->output_gain, outputs + (size_t)window * l->input->rows);
             }
             q = outputs;
             next = 1 - next;
         }
     }
     k->product(model->head, q, ax, gathered);
-    k->affine(model->head, ax, floats(scratch, model->scores_at));
+    lines->affine(model->head, ax, floats(scratch, model->scores_at));
     memcpy(scores, scratch + model->scores_at, sizeof(float) * model->score_count);
 }
 
