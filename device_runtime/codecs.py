@@ -1,4 +1,4 @@
-"""How a matrix of int8 weights is stored for the native engine: dense or block-sparse, in 8 or in 4 bits, never with loss.
+"""How int8 weights are stored for the native engine: dense or block-sparse, in 8 or in 4 bits, never with loss.
 
 The engine computes on this very form; `native/file.c` says how it lies in the file.
 """
@@ -46,7 +46,7 @@ class Stored:
 
 
 def smallest(weight: Int8) -> Stored:
-    """The form that takes the fewest bytes; dense rather than sparse, and 8 bits rather than 4, where that is no loss."""
+    """The form that takes the fewest bytes; of two that take the same, dense and 8 bits, which are faster."""
     forms = [dense(weight), *(sparse(weight, width) for width in BLOCK_COLUMNS)]
     coded = _codes(weight)
     if coded is not None:
@@ -57,7 +57,8 @@ def smallest(weight: Int8) -> Stored:
 def dense(weight: Int8) -> Stored:
     """Tiles of 16 rows x 4 columns."""
     tiles = _tiles(weight, DENSE_ROWS, TILE_COLUMNS)  # (row blocks, groups, 16, 4)
-    return Stored(*weight.shape, tiles.reshape(-1).view(np.uint8), tiles.shape[0] * tiles.shape[1])
+    rows, columns = weight.shape
+    return Stored(rows, columns, tiles.reshape(-1).view(np.uint8), tiles.shape[0] * tiles.shape[1])
 
 
 def sparse(weight: Int8, block_columns: int) -> Stored:
@@ -75,7 +76,8 @@ def sparse(weight: Int8, block_columns: int) -> Stored:
         counts.append(len(kept) // per_tile)
     dtype = np.uint8 if blocks.shape[1] <= 256 else np.uint16
     return Stored(
-        *weight.shape,
+        weight.shape[0],
+        weight.shape[1],
         np.concatenate(tiles).view(np.uint8),
         sum(counts),
         block_columns,
@@ -92,14 +94,14 @@ def in_4_bits(form: Stored, quotients: Int8, codebook: Int8, steps: Bytes) -> St
     codes = place[form.tiles].reshape(-1, 2, rows * TILE_COLUMNS // 2)
     return replace(
         form,
-        tiles=(codes[:, 0] | codes[:, 1] << 4).reshape(-1),
+        tiles=(codes[:, 0] | codes[:, 1] << 4).astype(np.uint8).reshape(-1),
         codebook=codebook,
         steps=None if np.all(steps == 1) else steps,
     )
 
 
 def _codes(weight: Int8) -> tuple[Int8, Int8, Bytes] | None:
-    """Quotients of at most 16 values, those values, and the step of each row; None if the weights are not of that kind."""
+    """Quotients of at most 16 values, those values, and the step of each row; None where there are more values."""
     steps = np.array([functools.reduce(np.gcd, np.abs(row.astype(np.int32))) for row in weight]).clip(1)
     for by_row in (np.ones_like(steps), steps):
         quotients = (weight // by_row[:, None]).astype(np.int8)

@@ -1,4 +1,4 @@
-"""The engine in C: the fastest, on whatever the processor has; built when the package is installed where a compiler is."""
+"""The engine in C, on whatever the processor has; built when the package is installed where a C compiler is."""
 
 from __future__ import annotations
 
