@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import logging
 from dataclasses import dataclass
 from typing import Protocol
 
 from device_runtime.arithmetic import Float32
-from device_runtime.bundle import Bundle
+from device_runtime.bundle import MODEL, Bundle
 from device_runtime.errors import EngineError
 from device_runtime.meant import meant
+
+_log = logging.getLogger("tinyrnn")
 
 
 class Engine(Protocol):
@@ -38,13 +41,17 @@ class Choice:
     packages: tuple[str, ...] = ()
     """Any one of these is enough."""
 
+    instead: str | None = None
+    """Another engine with the same bits, which takes over where this one is not installed."""
+
     def is_installed(self) -> bool:
         """Whether its package is here."""
         return not self.packages or any(importlib.util.find_spec(package) for package in self.packages)
 
 
 ENGINES = {
-    "reference": Choice("model.npz", "device_runtime.engines.reference"),
+    "reference": Choice(MODEL, "device_runtime.engines.reference"),
+    "native": Choice(MODEL, "device_runtime.engines.native", ("device_runtime.native._native",), instead="reference"),
     "onnx": Choice("model.onnx", "device_runtime.engines.onnx", ("onnxruntime",)),
     "litert": Choice("model.tflite", "device_runtime.engines.litert", ("ai_edge_litert", "tflite_runtime")),
 }
@@ -69,6 +76,10 @@ def load(name: str, bundle: Bundle) -> Engine:
             f"the engine {name} needs {choice.file}, which {bundle.folder} does not have. "
             f"Choose one of: {', '.join(available(bundle))}"
         )
+    if not choice.is_installed() and choice.instead is not None:
+        # logging's own last resort writes one line to stderr; a program may route it elsewhere
+        _log.warning("the %s engine is not built here; the %s engine takes over", name, choice.instead)
+        return load(choice.instead, bundle)
     if not choice.is_installed():
         raise EngineError(
             f"the engine {name} needs the package {' or '.join(choice.packages)}. "

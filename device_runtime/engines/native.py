@@ -1,0 +1,81 @@
+"""The engine in C, on whatever the processor has; built when the package is installed where a C compiler is."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from device_runtime import flat
+from device_runtime.arithmetic import Float32
+from device_runtime.bundle import Bundle
+from device_runtime.errors import BundleError, EngineError
+
+EXTENSION = "device_runtime.native._native"
+
+
+@dataclass(frozen=True)
+class NativeEngine:
+    """A loaded model. Threads may share it."""
+
+    model: Any
+    name: str = "native"
+
+    def step(self, frame: Float32, state: Float32) -> tuple[Float32, Float32]:
+        """(feature_size,), (state_size,) -> scores (labels,), next state (state_size,)."""
+        scores, next_state = np.empty(self.model.score_count, np.float32), np.empty(self.model.state_size, np.float32)
+        try:
+            self.model.step(frame, state, scores, next_state)
+        except ValueError:  # a view with gaps, or another type: the rare case pays for the copy
+            self.model.step(_plain(frame), _plain(state), scores, next_state)
+        return scores, next_state
+
+    def steps(self, frames: Float32, state: Float32) -> tuple[Float32, Float32]:
+        """Many frames of one stream in one call: (n, feature_size), (state_size,) -> scores (n, labels), next state."""
+        scores = np.empty((len(frames), self.model.score_count), np.float32)
+        next_state = np.empty(self.model.state_size, np.float32)
+        self.model.steps(_plain(frames), _plain(state), scores, next_state)
+        return scores, next_state
+
+    def streams(self, frames: Float32, states: Float32) -> tuple[Float32, Float32]:
+        """One frame of each of many streams: (n, feature_size), (n, state_size) -> scores (n, labels), next states."""
+        scores = np.empty((len(frames), self.model.score_count), np.float32)
+        next_states = np.empty((len(frames), self.model.state_size), np.float32)
+        self.model.streams(_plain(frames), _plain(states), scores, next_states)
+        return scores, next_states
+
+
+def load_engine(bundle: Bundle) -> NativeEngine:
+    """The engine for this bundle: from its model.native, or from its weights where it has none."""
+    make = _model_class()
+    if flat.FILE not in bundle.manifest.files:
+        return NativeEngine(make(flat.to_bytes(bundle.model)))
+    path = bundle.folder / flat.FILE
+    try:
+        model = make(path.read_bytes())
+    except ValueError as error:
+        raise BundleError(f"{path} cannot be run: {error}. Get the bundle again") from None
+    found = (model.feature_size, model.state_size, model.score_count)
+    expected = (bundle.model.feature_size, bundle.model.state_size, len(bundle.model.head.bias))
+    if found != expected:
+        raise BundleError(
+            f"{path} has frames, states and scores of {found}, but the model beside it of {expected}. "
+            "Get the bundle again"
+        )
+    return NativeEngine(model)
+
+
+def _model_class() -> Any:
+    try:
+        return importlib.import_module(EXTENSION).Model
+    except ImportError as error:
+        raise EngineError(
+            f"the native engine cannot be loaded ({error}). Install a C compiler, then: pip install --force-reinstall "
+            "tinyrnn-runtime, or use the reference engine"
+        ) from None
+
+
+def _plain(values: Float32) -> Float32:
+    return np.ascontiguousarray(values, np.float32)

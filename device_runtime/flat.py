@@ -1,0 +1,94 @@
+"""model.native: the model as one flat piece of bytes that the native engine reads where it lies.
+
+`native/file.c` describes the layout, byte by byte.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+
+import numpy as np
+
+from device_runtime import codecs
+from device_runtime.arithmetic import Affine, Dense, Model
+
+FILE = "model.native"
+MAGIC = b"tinyrnn\0"
+FORMAT = 1
+HEADER_BYTES, LAYER_BYTES, MATRIX_BYTES = 64, 16, 64
+ALIGNMENT = 64
+"""Of what is read in whole registers: as wide as the widest, and as a line of the cache."""
+
+SLACK_BYTES = 64
+"""An engine may read so far past the last row: its last lanes."""
+
+_DENSE, _GRU = 1, 2
+
+
+class _Sections:
+    """Pieces of bytes, each at its place behind the records."""
+
+    def __init__(self, start: int) -> None:
+        self._start = start
+        self._bytes = bytearray()
+
+    def add(self, piece: bytes, alignment: int) -> int:
+        """Where in the file the piece begins."""
+        self._bytes += bytes(-(self._start + len(self._bytes)) % alignment)
+        at = self._start + len(self._bytes)
+        self._bytes += piece
+        return at
+
+    def finish(self) -> bytes:
+        return bytes(self._bytes) + bytes(SLACK_BYTES)
+
+
+def to_bytes(model: Model, labels: Sequence[str] = ()) -> bytes:
+    """The content of model.native; `labels` are what the scores stand for, for a program without a manifest."""
+    affines: list[Affine] = []
+    layers = b""
+    for layer in model.layers:
+        if isinstance(layer, Dense):
+            affines.append(layer.affine)
+            layers += struct.pack("<IIfI", _DENSE, layer.hop, layer.output_gain, 0)
+        else:
+            affines += [layer.input, layer.state]
+            layers += struct.pack("<IIfI", _GRU, 0, 0, 0)
+    affines.append(model.head)
+    sections = _Sections(HEADER_BYTES + len(layers) + MATRIX_BYTES * len(affines))
+    matrices = b"".join(_matrix(affine, sections) for affine in affines)
+    texts = b"".join(label.encode() + b"\0" for label in labels)
+    labels_at = sections.add(texts, 1) if labels else 0
+    body = layers + matrices + sections.finish()
+    header = MAGIC + struct.pack(
+        "<IIIfIIII24x",
+        FORMAT,
+        HEADER_BYTES + len(body),
+        model.feature_size,
+        model.input_gain,
+        len(model.layers),
+        len(model.head.bias),
+        labels_at,
+        len(texts),
+    )
+    return header + body
+
+
+def _matrix(affine: Affine, sections: _Sections) -> bytes:
+    """The record of one matrix; its content goes to the sections."""
+    stored = codecs.smallest(affine.weight)
+    pieces = (stored.tiles, affine.scale.astype("<f4"), affine.bias.astype("<f4"))
+    tiles_at, scale_at, bias_at = (sections.add(piece.tobytes(), ALIGNMENT) for piece in pieces)
+    counts_at = indices_at = steps_at = index_bytes = 0
+    if stored.tile_counts is not None and stored.indices is not None:
+        index_bytes = stored.indices.itemsize
+        counts_at = sections.add(stored.tile_counts.astype("<u2").tobytes(), 2)
+        indices_at = sections.add(stored.indices.astype(f"<u{index_bytes}").tobytes(), 1)
+    if stored.steps is not None:
+        steps_at = sections.add(stored.steps.tobytes(), 1)
+    codebook = np.zeros(codecs.CODES, np.int8) if stored.codebook is None else stored.codebook
+    kind = (stored.block_columns > 0, stored.codebook is not None, stored.block_columns, index_bytes)
+    places = (tiles_at, counts_at, indices_at, steps_at, scale_at, bias_at)
+    sizes = (stored.rows, stored.columns)
+    return struct.pack("<II4BI6I16s8x", *sizes, *kind, stored.tile_count, *places, codebook.tobytes())

@@ -1,0 +1,166 @@
+"""Compute the constants of the speech front end and print them as C: `python frontend_tables.py > frontend_tables.c`.
+
+`pymicro-features` computes its tables at start-up, in float32 and with cosf, log1pf and powf of the C library that it
+finds, so that they (and its features) are not the same everywhere. Here they are those of x86-64 with glibc 2.36,
+computed once: every board and every compiler has the same integers, and firmware needs no such functions. Formulas:
+the `*_util.c` files of TensorFlow's `lite/experimental/microfrontend/lib` and, for the factors of the Fourier
+transform, kissfft's 16-bit build; settings: those of `pymicro-features`.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterable
+
+import numpy as np
+
+SAMPLE_RATE_HZ = 16_000
+WINDOW = 480  # samples, 30 ms
+FFT = 512  # the next power of two
+CHANNELS = 40
+LOWEST_HZ, HIGHEST_HZ = 125.0, 7500.0
+
+WINDOW_BITS = 12
+WEIGHT_BITS = 12
+TWIDDLE_MAX = 32767  # 1.0 in Q15, as near as an int16 comes
+
+GAIN_BITS = 21
+GAIN_OFFSET, GAIN_STRENGTH = 80.0, 0.95
+SMOOTHING_BITS = 10
+INPUT_BITS = SMOOTHING_BITS - (int(math.log2(FFT)) - WEIGHT_BITS // 2)
+"""Fraction bits of a noise estimate, less what the transform (9) and the square root of the weights (6) scaled away."""
+
+LOG_SEGMENT_BITS = 7
+LOG_BITS = 16
+
+float32 = np.float32
+
+
+def window() -> list[int]:
+    """A Hann window, sampled between its zeros: 0.5 - 0.5 cos(2 pi (i + 0.5) / 480) in Q12."""
+    turn = float32(math.pi * 2.0 / WINDOW)
+    cosines = (float32(math.cos(turn * float32(i + 0.5))) for i in range(WINDOW))
+    return [_nearest((float32(0.5) - float32(0.5) * cosine) * 2**WINDOW_BITS) for cosine in cosines]
+
+
+def twiddle(angle: float) -> tuple[int, int]:
+    """exp(i angle) in Q15."""
+    return _nearest(TWIDDLE_MAX * math.cos(angle)), _nearest(TWIDDLE_MAX * math.sin(angle))
+
+
+def stage_twiddles() -> list[int]:
+    """For the second, third and fourth stage of radix 4: real and imaginary parts of w^k, w^2k, w^3k in its 64 lanes.
+
+    A stage makes 4 * size bins of size bins; its lanes are ordered as fft.c runs through them.
+    """
+    lanes = {4: [lane // 16 for lane in range(64)], 16: [lane % 16 for lane in range(64)], 64: list(range(64))}
+    numbers = []
+    for size, bins in lanes.items():
+        turn = -2 * math.pi / (4 * size)
+        for power in (1, 2, 3):
+            factors = [twiddle(turn * (power * k)) for k in bins]
+            numbers += [pair[part] for part in (0, 1) for pair in factors]
+    return numbers
+
+
+def real_twiddles() -> list[int]:
+    """The factors that take the half-size complex transform apart, bins 1 to 128: real parts, then imaginary ones."""
+    half = FFT // 2
+    factors = [twiddle(-math.pi * (k / half + 0.5)) for k in range(1, half // 2 + 1)]
+    return [pair[part] for part in (0, 1) for pair in factors]
+
+
+def mel(hz: float) -> np.float32:
+    """The mel scale of HTK, 1127 ln(1 + f / 700), in float32."""
+    logarithm = float32(math.log1p(float32(hz) / float32(700)))
+    if hz == HIGHEST_HZ:  # glibc's log1pf (2.36, x86-64) is one step too high here, which moves the edges of the bands
+        logarithm = np.nextafter(logarithm, float32(np.inf))
+    return float32(1127) * logarithm
+
+
+def filterbank() -> tuple[list[int], list[int], list[int]]:
+    """First bin of each of the 41 gaps between band centres (and the end), and the two weights of each bin.
+
+    A bin in gap g lies between the centres of bands g - 1 and g; `falling` is its weight in the lower band (bands and
+    gaps are so numbered that the first gap has no lower band) and `rising` its weight in the upper one.
+    """
+    hz_per_bin = 0.5 * SAMPLE_RATE_HZ / (FFT // 2)
+    low = mel(LOWEST_HZ)
+    spacing = (mel(HIGHEST_HZ) - low) / float32(CHANNELS + 1)
+    edges = [low] + [low + spacing * float32(gap + 1) for gap in range(CHANNELS + 1)]
+    bin_ = int(1.5 + LOWEST_HZ / hz_per_bin)  # never the bin of 0 Hz
+    starts, falling, rising = [bin_], [], []
+    for lower, upper in zip(edges, edges[1:], strict=False):
+        while (at := mel(bin_ * hz_per_bin)) <= upper:
+            weight = float((upper - at) / (upper - lower))
+            falling.append(_nearest(weight * 2**WEIGHT_BITS))
+            rising.append(_nearest((1.0 - weight) * 2**WEIGHT_BITS))
+            bin_ += 1
+        starts.append(bin_)
+    return starts, falling, rising
+
+
+def gain(noise: int) -> int:
+    """The gain 2^21 (noise + 80)^-0.95 of PCAN for a noise estimate, an int16."""
+    base = float32(noise) / float32(1 << INPUT_BITS) + float32(GAIN_OFFSET)
+    power = float32(math.pow(float(base), -float(float32(GAIN_STRENGTH))))
+    return min(int(float32(1 << GAIN_BITS) * power + float32(0.5)), 32767)
+
+
+def gain_curve() -> list[int]:
+    """The gain on [2^i, 2^(i+1)), i = 1..31, as a parabola through both ends and the middle: 3 numbers each."""
+    curve = []
+    for octave in range(1, 32):
+        start = 1 << octave
+        end = 2 * start if octave < 31 else 2 * start - 1
+        at_start, at_middle, at_end = gain(start), gain(start + start // 2), gain(end)
+        slope = 4 * (at_middle - at_start) - (at_end - at_start)
+        curve += [at_start, slope, at_end - at_start - slope]
+    return curve
+
+
+def log_bow() -> list[int]:
+    """By how much log2(1 + x) exceeds x, in Q16, at 129 points (and one more 0: the end is read from its left)."""
+    segments = 1 << LOG_SEGMENT_BITS
+    points = (i / segments for i in range(segments + 1))
+    return [_nearest((math.log2(1 + x) - x) * 2**LOG_BITS) for x in points]
+
+
+def _nearest(value: float) -> int:
+    """Round to the nearest integer, halves up."""
+    return math.floor(float(value) + 0.5)
+
+
+def c_array(declaration: str, numbers: Iterable[int]) -> str:
+    """One C definition, its numbers in lines of at most 120 characters."""
+    lines, line = [], "   "
+    for number in numbers:
+        word = f" {number},"
+        if len(line) + len(word) > 120:
+            lines.append(line)
+            line = "   "
+        line += word
+    return "\n".join([f"const {declaration} = {{", *lines, line, "};"])
+
+
+def source() -> str:
+    """The text of frontend_tables.c."""
+    starts, falling, rising = filterbank()
+    arrays = [
+        c_array("int16_t tr_window[TR_WINDOW]", window()),
+        c_array("int16_t tr_twiddles[3 * 6 * 64]", stage_twiddles()),
+        c_array("int16_t tr_real_twiddles[2 * 128]", real_twiddles()),
+        c_array("uint16_t tr_gap_starts[TR_BANDS + 2]", starts),
+        c_array("int16_t tr_falling[TR_BINS]", falling),
+        c_array("int16_t tr_rising[TR_BINS]", rising),
+        c_array("int16_t tr_gain_start[2]", [gain(0), gain(1)]),
+        c_array("int16_t tr_gain_curve[31 * 3]", gain_curve()),
+        c_array("uint16_t tr_log_bow[129]", log_bow()),
+    ]
+    head = "/* Written by frontend_tables.py, which says how: python frontend_tables.py > frontend_tables.c */"
+    return "\n\n".join([head + '\n#include "frontend_tables.h"', *arrays]) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(source())

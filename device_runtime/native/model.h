@@ -1,0 +1,129 @@
+/* The model as the engine holds it: a checked view of the file, and what a kernel does with it. */
+#ifndef TINYRNN_MODEL_H
+#define TINYRNN_MODEL_H
+
+#include <float.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tinyrnn.h"
+
+#if !defined(__GNUC__)
+#error "the kernels are written in the dialect of GCC and Clang"
+#endif
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "model.native is read where it lies, which needs a little-endian processor"
+#endif
+#if FLT_EVAL_METHOD != 0 || defined(__FAST_MATH__)
+#error "every operation must round to float32: build without x87 arithmetic and without -ffast-math"
+#endif
+
+enum {
+    MAX_LAYERS = 32,
+    MAX_COLUMNS = 1024,   /* 128 * 127 * (1024 + 3) < 2^24: a float32 holds every sum of a row exactly */
+    MAX_VALUES = 1 << 16, /* in a frame, or in the windows or outputs of a layer */
+    DENSE_ROWS = 16,      /* of a tile in a dense matrix */
+    SPARSE_ROWS = 8,      /* of a tile in a sparse one */
+    TILE_COLUMNS = 4,
+    SLACK = 64, /* bytes that a kernel may read or write past the end of a vector: its last lanes */
+    SLACK_ROWS = 16,
+    ALIGNMENT = 64,
+};
+
+/* Rows of int8 weights with one scale and bias each, in the tiles of file.c. */
+typedef struct {
+    uint32_t rows, columns;
+    bool is_sparse, is_four_bit;
+    uint32_t row_blocks;      /* of 16 rows if dense, 8 if sparse */
+    uint32_t tiles_per_block; /* dense: groups of 4 columns; sparse: at most so many */
+    uint32_t tile_count;
+    uint32_t block_columns;   /* sparse: columns that one index stands for; 1, 2 or 4 */
+    uint32_t index_bytes;     /* sparse: 1 or 2 */
+    const uint8_t *tiles;
+    const uint16_t *tile_counts; /* sparse: (row_blocks,) */
+    const uint8_t *indices;      /* sparse: (tile_count, 4 / block_columns) */
+    const uint8_t *steps;        /* (rows,) factor of a row's products; NULL: all are 1 */
+    const float *scale, *bias;   /* (rows,), and SLACK_ROWS more may be read */
+    int8_t codebook[16];         /* what the 4-bit codes stand for */
+    int32_t *row_offset;         /* -128 times the sum of each row, for kernels that need it */
+} matrix;
+
+typedef enum { DENSE = 1, GRU = 2 } layer_kind;
+
+typedef struct {
+    layer_kind kind;
+    uint32_t inputs, outputs;
+    uint32_t hop, windows; /* dense */
+    float output_gain;     /* dense */
+    const matrix *input;
+    const matrix *state;   /* GRU; its units are `outputs` */
+    size_t h_at, hq_at;    /* GRU: float32 state and its int8 copy, in the scratch */
+} layer;
+
+typedef struct {
+    const int16_t *sigmoid, *tanh; /* Q15, with one entry more that a gather may touch */
+} tables;
+
+/* The elementwise lines of arithmetic.py, see gates.h. */
+typedef struct {
+    void (*quantize_frame)(const float *frame, float *error, float gain, int8_t *q, uint32_t count);
+    void (*quantize_state)(const float *h, int8_t *hq, uint32_t count);
+    void (*affine)(const matrix *m, const int32_t *acc, float *v);
+    void (*rectify)(const matrix *m, const int32_t *acc, float gain, int8_t *q);
+    void (*gates)(const layer *gru, const tables *tables, const int32_t *ax, const int32_t *ah, float *h, int8_t *hq);
+} elementwise;
+
+typedef struct {
+    const char *name;
+    bool needs_row_offset;
+    bool (*runs_here)(void);
+    /* rows of int8 x int8 -> acc, rows up to a whole block; `room` is memory for inputs in another order */
+    void (*product)(const matrix *m, const int8_t *q, int32_t *acc, uint8_t *room);
+    const elementwise *lines;
+} kernel;
+
+#if defined(__x86_64__) || defined(__i386__)
+extern const kernel tinyrnn_avx2;
+#endif
+#if defined(__x86_64__)
+extern const kernel tinyrnn_avx512;
+#endif
+#if defined(__aarch64__)
+extern const kernel tinyrnn_sdot;
+#endif
+#if defined(__aarch64__) || (defined(__arm__) && __ARM_ARCH >= 7)
+extern const kernel tinyrnn_neon;
+#endif
+extern const kernel tinyrnn_portable;
+
+extern const elementwise tinyrnn_portable_lines;
+
+struct tinyrnn {
+    const kernel *kernel;
+    tables tables;
+    uint32_t feature_size, state_size, score_count, layer_count;
+    float input_gain;
+    layer layers[MAX_LAYERS];
+    matrix matrices[2 * MAX_LAYERS + 1];
+    uint32_t matrix_count;
+    const matrix *head;
+    const char *labels; /* each ends with a zero byte; NULL if the file names none */
+    size_t frame_at, error_at, q_at[2], ax_at, ah_at, gathered_at, scores_at, scratch_size;
+    uint8_t *scratch;
+    void *allocated;
+};
+
+/* Check every number of the file and describe it in `model`, whose pointers then lead into the file. */
+bool tinyrnn_read(tinyrnn *model, const uint8_t *file, size_t size, char error[TINYRNN_ERROR_SIZE]);
+
+/* The kernel of that name, NULL if there is none that runs here; without a name the fastest. */
+const kernel *tinyrnn_choose_kernel(const char *name);
+
+#define SIGMOID_HALF 2048
+#define TANH_HALF 4096
+void tinyrnn_fill_tables(int16_t sigmoid[2 * SIGMOID_HALF + 1], int16_t tanh[2 * TANH_HALF + 1]);
+
+static inline size_t round_up(size_t value, size_t to) { return (value + to - 1) / to * to; }
+
+#endif

@@ -1,0 +1,25 @@
+"""model.native: the weights as the native engine reads them, without unpacking."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from device_runtime import flat
+from device_runtime.arithmetic import Model
+
+
+class Native:
+    """Writes model.native: each matrix in the smallest form that loses nothing.
+
+    >>> Native().write(model, Path("yes_no.bundle/model.native"))  # doctest: +SKIP
+    """
+
+    filename = flat.FILE
+
+    def __init__(self, labels: tuple[str, ...] = ()) -> None:
+        self.labels = labels
+        """What the scores stand for; firmware that has no manifest reads them from the file."""
+
+    def write(self, model: Model, path: Path) -> None:
+        """Write the flat file."""
+        path.write_bytes(flat.to_bytes(model, self.labels))

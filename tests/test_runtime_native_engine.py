@@ -1,0 +1,106 @@
+"""The native engine among the others: bundles with and without its file, and machines where it was not built."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+from device_runtime import bundle, engines, flat, golden
+from device_runtime.engines import native
+from device_runtime.errors import BundleError, EngineError
+from models import random_frames, tiny_manifest, tiny_model, write_tiny_bundle
+from streams import MODELS
+
+HERE = engines.ENGINES["native"].is_installed()
+built = pytest.mark.skipif(not HERE, reason="the native engine is not built here")
+
+
+def write_with_file(folder, model, data):
+    bundle.write(folder, tiny_manifest(), model, lambda temporary: (temporary / flat.FILE).write_bytes(data))
+    return bundle.read(folder)
+
+
+@built
+def test_a_bundle_without_its_file_runs_all_the_same(tmp_path):
+    opened = write_tiny_bundle(tmp_path / "tiny.bundle")
+    engine = engines.load("native", opened)
+    assert engine.name == "native"
+    assert golden.replay(engine, golden.read(opened)) == 0
+    assert "native" in engines.available(opened)
+
+
+@built
+def test_a_bundle_with_its_file_runs_from_it(tmp_path):
+    model = tiny_model()
+    opened = write_with_file(tmp_path / "tiny.bundle", model, flat.to_bytes(model))
+    assert golden.replay(engines.load("native", opened), golden.record(model, random_frames(30))) == 0
+
+
+@built
+def test_a_damaged_file_is_refused_in_one_line(tmp_path):
+    opened = write_with_file(tmp_path / "tiny.bundle", tiny_model(), b"garbage" * 99)
+    pattern = r"model\.native cannot be run: it is no model.native, or it was cut short\. Get the bundle again$"
+    with pytest.raises(BundleError, match=pattern):
+        engines.load("native", opened)
+
+
+@built
+def test_a_file_of_another_model_is_refused(tmp_path):
+    other = tiny_model(0, (("gru", 5),), 7)
+    opened = write_with_file(tmp_path / "tiny.bundle", tiny_model(), flat.to_bytes(other))
+    pattern = r"has frames, states and scores of \(7, 12, 4\), but the model beside it of \(200, 224, 4\)\. Get the"
+    with pytest.raises(BundleError, match=pattern):
+        engines.load("native", opened)
+
+
+def test_where_it_was_not_built_the_reference_takes_over_with_one_line(tmp_path, monkeypatch, caplog):
+    opened = write_tiny_bundle(tmp_path / "tiny.bundle")
+    monkeypatch.setattr("importlib.util.find_spec", lambda package: None)
+    assert engines.available(opened) == ["reference"]
+    assert engines.load("native", opened).name == "reference"
+    notices = [record.getMessage() for record in caplog.records]
+    assert notices == ["the native engine is not built here; the reference engine takes over"]
+
+
+def test_an_extension_that_cannot_be_loaded_says_so(tmp_path, monkeypatch):
+    opened = write_tiny_bundle(tmp_path / "tiny.bundle")
+    monkeypatch.setattr(native, "EXTENSION", "device_runtime.native.not_there")
+    with pytest.raises(
+        EngineError, match=r"the native engine cannot be loaded \(.*\)\. Install a C compiler, then: pip"
+    ):
+        native.load_engine(opened)
+
+
+@built
+def test_a_step_keeps_nothing_and_gives_arrays_of_its_own(tmp_path):
+    engine = engines.load("native", write_tiny_bundle(tmp_path / "tiny.bundle"))
+    first, second = random_frames(2)
+    frame, state = first.copy(), np.zeros(engine.model.state_size, np.float32)
+    answer = engine.step(frame, state)
+    kept = [array.copy() for array in answer]
+    engine.step(second, answer[1])
+    assert frame.tobytes() == first.tobytes()
+    assert not state.any()
+    for array, again, copy in zip(answer, engine.step(first, state), kept, strict=True):
+        assert array.tobytes() == copy.tobytes() == again.tobytes()
+
+
+@built
+def test_threads_may_share_an_engine():
+    model = MODELS["sliding dense and GRU"]
+    engine = native.NativeEngine(native._model_class()(flat.to_bytes(model)))
+    streams = [random_frames(3_000, model.feature_size, seed) for seed in range(3)]
+    expected = [engine.steps(frames, model.initial_state())[0].tobytes() for frames in streams]
+    got: dict[int, bytes] = {}
+
+    def listen(which):
+        got[which] = engine.steps(streams[which], model.initial_state())[0].tobytes()
+
+    threads = [threading.Thread(target=listen, args=(which,)) for which in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [got[which] for which in range(3)] == expected
