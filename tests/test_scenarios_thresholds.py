@@ -64,7 +64,7 @@ def test_where_nothing_raises_an_alarm_a_threshold_is_as_high_as_it_costs_nothin
 
 
 def test_words_that_are_hardly_ever_sure_get_the_lowest_threshold():
-    assert cheapest([peaks(0.1, 0.1)], [peaks(0.9, 0.9)], 0.0) == [GRID[0]]
+    assert cheapest([peaks(0.01, 0.01)], [peaks(0.9, 0.9)], 0.0) == [GRID[0]]
 
 
 class FirstFeatures(torch.nn.Module):

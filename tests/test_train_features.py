@@ -91,7 +91,7 @@ def test_a_tail_is_what_is_left_of_a_clip_after_its_word():
 
 def test_tails_follow_the_speed_and_the_shift_that_each_clip_is_heard_with(tmp_path):
     made = bursts(*[9_600] * 12)
-    alone = Hearing(warm=False, noisy=0.0, gain_db=(0.0, 0.0))
+    alone = Hearing(warm=False, noisy=0.0, gain_db=(0.0, 0.0), narrow=0.0)
     tails = quiet_tails(made, alone, 5)
     audio = [hear(made.audio(i), alone, AROUND, np.random.default_rng([5, i])) for i in range(len(made))]
     assert tails.tolist() == [(CLIP - 1 - np.flatnonzero(clip)[-1]) // 160 for clip in audio]
