@@ -18,7 +18,8 @@ void tr_frontend_init(TrFrontend *frontend) {
 }
 
 void tr_frontend_reset(TrFrontend *frontend) {
-    memset(frontend, 0, sizeof *frontend);
+    frontend->heard_count = 0;
+    memset(frontend->noise, 0, sizeof frontend->noise);
 }
 
 /* Weigh the samples; return the largest magnitude. -32768 counts as none, as in the library, where -(-32768) wraps. */
@@ -37,8 +38,9 @@ static int16_t weigh(const int16_t *restrict samples, int16_t *restrict weighed)
 /* By how many bits the window can be scaled up and stay in an int16; 15 for silence. */
 static int headroom(int16_t largest) {
     int shift = 15;
-    for (int left = largest; left > 0; left >>= 1)
+    for (int left = largest; left > 0; left >>= 1) {
         --shift;
+    }
     return shift;
 }
 
@@ -64,12 +66,14 @@ int tr_frontend_push(TrFrontend *frontend, const int16_t *samples, size_t count,
                      float features[TR_BANDS]) {
     const size_t missing = TR_WINDOW - frontend->heard_count;
     const size_t taken = count < missing ? count : missing;
-    if (taken > 0)
+    if (taken > 0) {
         memcpy(frontend->heard + frontend->heard_count, samples, taken * sizeof *samples);
+    }
     frontend->heard_count += taken;
     *consumed = taken;
-    if (frontend->heard_count < TR_WINDOW)
+    if (frontend->heard_count < TR_WINDOW) {
         return 0;
+    }
     take_window(frontend, features);
     memmove(frontend->heard, frontend->heard + TR_HOP, (TR_WINDOW - TR_HOP) * sizeof *samples);
     frontend->heard_count = TR_WINDOW - TR_HOP;

@@ -20,6 +20,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum {
     TR_RATE_HZ = 16000,
     TR_WINDOW = 480, /* samples, 30 ms */
@@ -28,13 +32,13 @@ enum {
     TR_TRANSFORM = 512 /* the next power of two above the window */
 };
 
-/* What one stream remembers, and room to work in. Its fields are for frontend*.c and fft.c alone. */
+/* What one stream remembers, and room to work in. Its fields are for frontend.c alone. */
 typedef struct TrFrontend {
     int16_t heard[TR_WINDOW]; /* the newest samples */
     size_t heard_count;
-    uint32_t noise[TR_BANDS]; /* noise estimate of each band, with TR_SMOOTHING_BITS of fraction */
-    int16_t work[4 * TR_TRANSFORM / 2];
-    int32_t energies[TR_TRANSFORM / 2];
+    uint32_t noise[TR_BANDS]; /* estimate of the noise in each band, with 10 bits of fraction */
+    int16_t work[2 * TR_TRANSFORM];
+    int32_t energies[TR_TRANSFORM / 2]; /* of the bins of the transform */
 } TrFrontend;
 
 /* For those who cannot see the struct: how many bytes it takes, aligned for a pointer. */
@@ -51,5 +55,9 @@ void tr_frontend_reset(TrFrontend *frontend);
  * cut into calls changes nothing. */
 int tr_frontend_push(TrFrontend *frontend, const int16_t *samples, size_t count, size_t *consumed,
                      float features[TR_BANDS]);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

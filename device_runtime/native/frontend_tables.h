@@ -7,18 +7,17 @@
 #include "frontend.h"
 
 enum {
-    TR_FIRST_BIN = 5, /* 156 Hz: the first above 125 Hz and a half */
+    TR_FIRST_BIN = 5, /* 156 Hz; bins are 31.25 Hz apart */
     TR_BINS = 236     /* up to 7500 Hz */
 };
 
-extern const int16_t tr_window[TR_WINDOW];          /* Hann, Q12 */
-extern const int16_t tr_twiddles[3 * 6 * 64];       /* (stage, re and im of w^k, w^2k, w^3k, lane), Q15 */
-extern const int16_t tr_real_twiddles[2 * 128];     /* (re and im, bin 1..128), Q15 */
-extern const uint16_t tr_gap_starts[TR_BANDS + 2];  /* first bin of each gap between band centres, and the end */
-extern const int16_t tr_falling[TR_BINS];           /* weight in the band below the gap, Q12 */
-extern const int16_t tr_rising[TR_BINS];            /* weight in the band above the gap, Q12 */
-extern const int16_t tr_gain_start[2];              /* the gain for a noise of 0 and of 1 */
-extern const int16_t tr_gain_curve[31 * 3];         /* value, slope and bend of the gain on [2^i, 2^(i+1)), i = 1..31 */
-extern const uint16_t tr_log_bow[129];              /* log2(1 + i/128) - i/128, Q16 */
+extern const int16_t tr_window[TR_WINDOW];         /* Hann, Q12 */
+extern const int16_t tr_twiddles[3 * 6 * 64];      /* (stage, re and im of w^k, w^2k, w^3k, lane), Q15 */
+extern const int16_t tr_real_twiddles[2 * 128];    /* (re and im, bin 1..128), Q15 */
+extern const uint16_t tr_gap_starts[TR_BANDS + 2]; /* first bin of each gap between the centres of bands, and the end */
+extern const int16_t tr_weights[TR_BINS];          /* of a bin in the band below its gap, Q12 */
+extern const int16_t tr_gain_start[2];             /* the gain for a noise of 0 and of 1 */
+extern const int16_t tr_gain_curve[31 * 3];        /* value, slope and bend of the gain on [2^i, 2^(i+1)), i = 1..31 */
+extern const uint16_t tr_log_bow[129];             /* log2(1 + i/128) - i/128, Q16 */
 
 #endif

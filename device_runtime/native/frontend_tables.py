@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterable
+from itertools import pairwise
 
 import numpy as np
 
@@ -79,26 +80,27 @@ def mel(hz: float) -> np.float32:
     return float32(1127) * logarithm
 
 
-def filterbank() -> tuple[list[int], list[int], list[int]]:
-    """First bin of each of the 41 gaps between band centres (and the end), and the two weights of each bin.
+def filterbank() -> tuple[list[int], list[int]]:
+    """First bin of each of the 41 gaps between the centres of bands (and the end), and a weight for each bin.
 
-    A bin in gap g lies between the centres of bands g - 1 and g; `falling` is its weight in the lower band (bands and
-    gaps are so numbered that the first gap has no lower band) and `rising` its weight in the upper one.
+    A bin in gap g lies between the centres of bands g - 1 and g (the first and the last gap have one band only): its
+    weight is what it gives to the lower one, in Q12, and the rest of 1 is what it gives to the upper one.
     """
-    hz_per_bin = 0.5 * SAMPLE_RATE_HZ / (FFT // 2)
+    hz_per_bin = SAMPLE_RATE_HZ / FFT
     low = mel(LOWEST_HZ)
     spacing = (mel(HIGHEST_HZ) - low) / float32(CHANNELS + 1)
     edges = [low] + [low + spacing * float32(gap + 1) for gap in range(CHANNELS + 1)]
-    bin_ = int(1.5 + LOWEST_HZ / hz_per_bin)  # never the bin of 0 Hz
-    starts, falling, rising = [bin_], [], []
-    for lower, upper in zip(edges, edges[1:], strict=False):
-        while (at := mel(bin_ * hz_per_bin)) <= upper:
-            weight = float((upper - at) / (upper - lower))
-            falling.append(_nearest(weight * 2**WEIGHT_BITS))
-            rising.append(_nearest((1.0 - weight) * 2**WEIGHT_BITS))
-            bin_ += 1
-        starts.append(bin_)
-    return starts, falling, rising
+    at_bin = int(1.5 + LOWEST_HZ / hz_per_bin)  # never the bin of 0 Hz
+    starts, weights = [at_bin], []
+    for lower, upper in pairwise(edges):
+        while (at := mel(at_bin * hz_per_bin)) <= upper:
+            weight = (upper - at) / (upper - lower)
+            weights.append(_nearest(weight * 2**WEIGHT_BITS))
+            # The library keeps both weights, each rounded; no bin is so near a half that they would not add up to 1.
+            assert weights[-1] + _nearest((float32(1) - weight) * 2**WEIGHT_BITS) == 2**WEIGHT_BITS
+            at_bin += 1
+        starts.append(at_bin)
+    return starts, weights
 
 
 def gain(noise: int) -> int:
@@ -146,14 +148,13 @@ def c_array(declaration: str, numbers: Iterable[int]) -> str:
 
 def source() -> str:
     """The text of frontend_tables.c."""
-    starts, falling, rising = filterbank()
+    starts, weights = filterbank()
     arrays = [
         c_array("int16_t tr_window[TR_WINDOW]", window()),
         c_array("int16_t tr_twiddles[3 * 6 * 64]", stage_twiddles()),
         c_array("int16_t tr_real_twiddles[2 * 128]", real_twiddles()),
         c_array("uint16_t tr_gap_starts[TR_BANDS + 2]", starts),
-        c_array("int16_t tr_falling[TR_BINS]", falling),
-        c_array("int16_t tr_rising[TR_BINS]", rising),
+        c_array("int16_t tr_weights[TR_BINS]", weights),
         c_array("int16_t tr_gain_start[2]", [gain(0), gain(1)]),
         c_array("int16_t tr_gain_curve[31 * 3]", gain_curve()),
         c_array("uint16_t tr_log_bow[129]", log_bow()),
