@@ -128,8 +128,8 @@ def prove(bundle: Path, student: Int8Student, frames: torch.Tensor) -> Parity:
     """Hold every engine that has its file in the bundle to the student, frame by frame."""
     opened = bundles.read(bundle)
     names = engines.available(opened)
-    exported = [name for name, choice in engines.ENGINES.items() if choice.file in opened.manifest.files]
-    missing = [name for name in exported if name not in names]
+    choices = {name: choice for name, choice in engines.ENGINES.items() if choice.file in opened.manifest.files}
+    missing = [name for name, choice in choices.items() if name not in names and choice.instead is None]
     if missing:
         raise PromiseError(f"{bundle} cannot be proved for {', '.join(missing)}: install them, then build again.")
 

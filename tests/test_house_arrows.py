@@ -169,7 +169,7 @@ def test_every_folder_of_the_runtime_is_in_its_wheel():
     settings = tomllib.loads((HOUSE / "device_runtime/pyproject.toml").read_text())["tool"]["setuptools"]
     folders = {module_of(path).rpartition(".")[0] or "device_runtime" for path in files("device_runtime")}
     folders |= {module_of(path) for path in files("device_runtime") if path.name == "__init__.py"}
-    holding_code = {name for name in folders if (HOUSE / name.replace(".", "/")).is_dir()}
+    holding_code = {name for name in folders if (HOUSE / name.replace(".", "/") / "__init__.py").is_file()}
     assert set(settings["packages"]) == holding_code
 
 

@@ -167,7 +167,9 @@ def test_check_replays_the_golden_frames(capsys, tmp_path):
     assert cli.main(["check", str(tmp_path / "tiny.bundle")]) == 0
     out = capsys.readouterr().out.splitlines()
     assert out[1].split() == ["reference", "20", "0", "every", "bit", "is", "equal"]
-    assert out[2].split()[:3] == ["onnx", "20", "-"]
+    assert out[2].split()[:2] == ["native", "20"]
+    assert out[2].split()[2] in "0-", "equal bits, or not built here"
+    assert out[3].split()[:3] == ["onnx", "20", "-"]
 
 
 def test_check_exits_1_on_a_differing_bit(capsys, tmp_path, monkeypatch):
@@ -197,12 +199,14 @@ def test_check_reports_engines_that_are_not_installed(capsys, tmp_path, monkeypa
 
 def test_bench_prints_what_each_engine_costs(capsys, folder):
     assert cli.main(["bench", folder, "--engine", "all", "--json"]) == 0
-    (row,) = json.loads(capsys.readouterr().out)["engines"]
+    row, *others = json.loads(capsys.readouterr().out)["engines"]
     assert row["engine"] == "reference"
+    assert [other["engine"] for other in others] in ([], ["native"]), "as it was built here, or not"
     assert {"step_us_median", "step_us_p99", "audio_second_us", "real_time_factor", "peak_mb"} <= set(row)
     assert cli.main(["bench", folder]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[2:] == ["onnx: not in this bundle: model.onnx", "litert: not in this bundle: model.tflite"]
+    missing = [line for line in lines[2 + len(others) :] if not line.startswith("native: ")]
+    assert missing == ["onnx: not in this bundle: model.onnx", "litert: not in this bundle: model.tflite"]
     assert cli.main(["bench", folder, "--engine", "reference"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 2, "no empty line where nothing is missing"
 

@@ -42,6 +42,11 @@ class Wrong:
 # ---- choosing an engine
 
 
+def without_native(names):
+    """It needs no file of its own, so it is there wherever it was built."""
+    return [name for name in names if name != "native"]
+
+
 def test_the_reference_engine_is_the_arithmetic(tiny):
     engine = engines.load(engines.DEFAULT, tiny)
     frame, state = random_frames(1)[0], tiny.model.initial_state()
@@ -51,11 +56,13 @@ def test_the_reference_engine_is_the_arithmetic(tiny):
 
 
 def test_only_engines_whose_file_is_there_are_available(tiny):
-    assert engines.available(tiny) == ["reference"]
+    assert without_native(engines.available(tiny)) == ["reference"]
 
 
 def test_an_unknown_engine_suggests_the_near_one(tiny):
-    with pytest.raises(EngineError, match=r"no engine 'onx' \(did you mean onnx\?\). Choose one of: reference, on"):
+    with pytest.raises(
+        EngineError, match=r"no engine 'onx' \(did you mean onnx\?\). Choose one of: reference, nat"
+    ):
         engines.load("onx", tiny)
     with pytest.raises(EngineError, match=r"no engine 'tpu'. Choose one of"):
         engines.load("tpu", tiny)

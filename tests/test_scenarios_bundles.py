@@ -21,9 +21,10 @@ def test_there_are_bundles():
 @pytest.mark.parametrize("path", BUNDLES, ids=lambda path: path.stem)
 def test_a_committed_bundle_gives_its_golden_bits_on_every_engine(path):
     opened = bundle.read(path)
-    assert engines.available(opened) == ["reference", "onnx", "litert"]
+    found = engines.available(opened)
+    assert [name for name in found if name != "native"] == ["reference", "onnx", "litert"]
     frames = golden.read(opened)
-    assert [golden.replay(engines.load(name, opened), frames) for name in engines.available(opened)] == [0, 0, 0]
+    assert {name: golden.replay(engines.load(name, opened), frames) for name in found} == dict.fromkeys(found, 0)
 
 
 @pytest.mark.parametrize("path", BUNDLES, ids=lambda path: path.stem)

@@ -46,7 +46,14 @@ class Choice:
 
     def is_installed(self) -> bool:
         """Whether its package is here."""
-        return not self.packages or any(importlib.util.find_spec(package) for package in self.packages)
+        return not self.packages or any(map(_is_there, self.packages))
+
+
+def _is_there(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ModuleNotFoundError:  # nor is the package that it would be in
+        return False
 
 
 ENGINES = {
