@@ -60,9 +60,7 @@ def test_only_engines_whose_file_is_there_are_available(tiny):
 
 
 def test_an_unknown_engine_suggests_the_near_one(tiny):
-    with pytest.raises(
-        EngineError, match=r"no engine 'onx' \(did you mean onnx\?\). Choose one of: reference, nat"
-    ):
+    with pytest.raises(EngineError, match=r"no engine 'onx' \(did you mean onnx\?\). Choose one of: reference, nat"):
         engines.load("onx", tiny)
     with pytest.raises(EngineError, match=r"no engine 'tpu'. Choose one of"):
         engines.load("tpu", tiny)
