@@ -5,6 +5,7 @@ export OMP_NUM_THREADS = 1
 
 BIN := .venv/bin
 RUNTIME_FILES := $(shell find device_runtime -name build -prune -o -name '*.py' -print)
+NATIVE_FILES := $(wildcard device_runtime/native/*.[ch])
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-runtime check bench
@@ -32,13 +33,13 @@ check: .venv/installed  ## formatting, lint and types
 bench: .venv/installed  ## time every engine side by side
 	$(BIN)/python -m scenarios.benchmarks
 
-.venv/installed: pyproject.toml device_runtime/pyproject.toml constraints.txt
+.venv/installed: pyproject.toml device_runtime/pyproject.toml constraints.txt $(NATIVE_FILES)
 	$(call new_venv,.venv)
 	$(BIN)/pip install -c constraints.txt -e device_runtime[onnx,litert,speech,audio] -e .[dev]
 	@touch $@
 
 # A wheel, not an editable install: what a board would get, so a file missing from the package fails here.
-.venv-runtime/installed: .venv-runtime/tools $(RUNTIME_FILES) device_runtime/pyproject.toml
+.venv-runtime/installed: .venv-runtime/tools $(RUNTIME_FILES) $(NATIVE_FILES) device_runtime/pyproject.toml
 	rm -rf device_runtime/build
 	.venv-runtime/bin/pip install -q --force-reinstall --no-deps ./device_runtime
 	rm -rf device_runtime/build
