@@ -57,7 +57,7 @@ def _draw_cells(axes: Axes, counts: NDArray[np.int_], cell_px: float) -> None:
         count, right = int(counts[said, heard]), said == heard
         strength = 0.16 if right else 0.2 + 0.8 * np.log1p(count) / np.log1p(most)
         box = Rectangle((heard, said), 1, 1, linewidth=0, gid=f"said{said}-heard{heard}")
-        box.set(facecolor=MUTED if right else SERIES[3], alpha=strength)
+        box.set(facecolor=MUTED if right else SERIES[3], alpha=min(strength, 1.0))  # shares add up to a little more than 1
         axes.add_patch(box)
         if not right or cell_px > 26:
             ink = MUTED if right else PAPER if strength > 0.75 else INK
