@@ -18,6 +18,7 @@ pytest.importorskip("jinja2", reason="the report's page is a jinja2 template")
 from compress.report import Stage, describe
 from device_runtime.errors import InputError
 from scenarios import report as pages
+from scenarios.report.confusion_figure import confusion
 from scenarios.report.html import headlines
 
 SAID = (
@@ -360,3 +361,9 @@ def test_bytes_are_counted_from_the_arrays() -> None:
     assert describe({}).sparsity == 0.0
     row = Stage.of("int8", own, accuracy=0.5, interval_95=(0.4, 0.6), split="test", clips=10)
     assert (row.parameters, row.nonzeros, row.bytes, row.sparsity) == (6, 3, 12, 0.5)
+
+
+@pytest.mark.parametrize("mistakes", [1, 31, 200])
+def test_the_most_frequent_mistake_has_the_full_colour_and_no_more(mistakes):
+    table = pages.Confusion(("yes", "no"), ((5, mistakes), (0, 5)))
+    assert "<svg" in confusion(table)

@@ -55,9 +55,10 @@ def _draw_cells(axes: Axes, counts: NDArray[np.int_], cell_px: float) -> None:
     most = max(1, _mistakes(counts).max())
     for said, heard in zip(*np.nonzero(counts), strict=True):
         count, right = int(counts[said, heard]), said == heard
-        strength = 0.16 if right else 0.2 + 0.8 * np.log1p(count) / np.log1p(most)
+        often = np.log1p(count) / np.log1p(most)  # may be a rounding error above 1
+        strength = 0.16 if right else min(1.0, 0.2 + 0.8 * often)
         box = Rectangle((heard, said), 1, 1, linewidth=0, gid=f"said{said}-heard{heard}")
-        box.set(facecolor=MUTED if right else SERIES[3], alpha=min(strength, 1.0))  # shares add up to a little more than 1
+        box.set(facecolor=MUTED if right else SERIES[3], alpha=strength)
         axes.add_patch(box)
         if not right or cell_px > 26:
             ink = MUTED if right else PAPER if strength > 0.75 else INK
