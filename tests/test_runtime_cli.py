@@ -16,7 +16,7 @@ from device_runtime import bundle, cli, golden, sources, verbs
 from device_runtime.engines.reference import ReferenceEngine
 from device_runtime.noise import Noises
 from device_runtime.session import Session
-from models import tiny_model, write_tiny_bundle
+from models import NATIVE, tiny_model, write_tiny_bundle
 from sounds import EAGER, babble, wav_bytes, write_bundle
 
 
@@ -167,7 +167,8 @@ def test_check_replays_the_golden_frames(capsys, tmp_path):
     assert cli.main(["check", str(tmp_path / "tiny.bundle")]) == 0
     out = capsys.readouterr().out.splitlines()
     assert out[1].split() == ["reference", "20", "0", "every", "bit", "is", "equal"]
-    assert out[2].split()[:3] == ["onnx", "20", "-"]
+    assert out[2].split()[:2] == ["native", "20"]
+    assert out[3].split()[:3] == ["onnx", "20", "-"]
 
 
 def test_check_exits_1_on_a_differing_bit(capsys, tmp_path, monkeypatch):
@@ -197,12 +198,17 @@ def test_check_reports_engines_that_are_not_installed(capsys, tmp_path, monkeypa
 
 def test_bench_prints_what_each_engine_costs(capsys, folder):
     assert cli.main(["bench", folder, "--engine", "all", "--json"]) == 0
-    (row,) = json.loads(capsys.readouterr().out)["engines"]
-    assert row["engine"] == "reference"
-    assert {"step_us_median", "step_us_p99", "audio_second_us", "real_time_factor", "peak_mb"} <= set(row)
+    rows = json.loads(capsys.readouterr().out)["engines"]
+    assert [row["engine"] for row in rows] == ["reference", *NATIVE]
+    assert {"step_us_median", "step_us_p99", "audio_second_us", "real_time_factor", "peak_mb"} <= set(rows[0])
     assert cli.main(["bench", folder]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[2:] == ["onnx: not in this bundle: model.onnx", "litert: not in this bundle: model.tflite"]
+    missing = [] if NATIVE else ["native: not installed"]
+    assert lines[2 + len(NATIVE) :] == [
+        *missing,
+        "onnx: not in this bundle: model.onnx",
+        "litert: not in this bundle: model.tflite",
+    ]
     assert cli.main(["bench", folder, "--engine", "reference"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 2, "no empty line where nothing is missing"
 

@@ -13,7 +13,7 @@ from device_runtime.arithmetic import Float32
 from device_runtime.bundle import Bundle
 from device_runtime.errors import BundleError, EngineError
 from device_runtime.golden import Golden
-from models import random_frames, tiny_manifest, tiny_model, write_tiny_bundle
+from models import NATIVE, random_frames, tiny_manifest, tiny_model, write_tiny_bundle
 
 
 @pytest.fixture(scope="module")
@@ -51,11 +51,11 @@ def test_the_reference_engine_is_the_arithmetic(tiny):
 
 
 def test_only_engines_whose_file_is_there_are_available(tiny):
-    assert engines.available(tiny) == ["reference"]
+    assert engines.available(tiny) == ["reference", *NATIVE]
 
 
 def test_an_unknown_engine_suggests_the_near_one(tiny):
-    with pytest.raises(EngineError, match=r"no engine 'onx' \(did you mean onnx\?\). Choose one of: reference, on"):
+    with pytest.raises(EngineError, match=r"no engine 'onx' \(did you mean onnx\?\). Choose one of: reference, nat"):
         engines.load("onx", tiny)
     with pytest.raises(EngineError, match=r"no engine 'tpu'. Choose one of"):
         engines.load("tpu", tiny)

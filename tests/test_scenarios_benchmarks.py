@@ -15,7 +15,7 @@ pytest.importorskip("ai_edge_litert", reason="a peer runs on LiteRT")
 from device_runtime import arithmetic, bundle
 from export.litert import Litert
 from export.onnx import Onnx
-from models import random_frames, tiny_manifest, tiny_model
+from models import NATIVE, random_frames, tiny_manifest, tiny_model
 from scenarios.benchmarks.__main__ import main
 from scenarios.benchmarks.floats import float_model
 from scenarios.benchmarks.peers import BASELINE, PEERS
@@ -60,8 +60,8 @@ def test_one_table_and_one_json_hold_every_engine_and_every_peer(tmp_path, capsy
         main(["--bundle", str(tmp_path / "tiny.bundle"), "--steps", "50", "--json", str(tmp_path / "bench.json")]) == 0
     )
     rows = json.loads((tmp_path / "bench.json").read_text())["bundles"]["tiny.bundle"]
-    assert [row["engine"] for row in rows] == ["reference", "onnx", "litert", *(peer.NAME for peer in PEERS)]
-    assert [row["exact"] for row in rows] == [True, True, True, False, False, False]
+    assert [row["engine"] for row in rows] == ["reference", *NATIVE, "onnx", "litert", *(peer.NAME for peer in PEERS)]
+    assert [row["exact"] for row in rows] == [True] * len(["reference", *NATIVE, "onnx", "litert"]) + [False] * 3
     assert all(row["step_us_p99"] >= row["step_us_median"] > 0 and row["peak_mb"] > 10 for row in rows)
     assert [row["step_ratio"] for row in rows if row["engine"] == BASELINE] == [1.0]
     printed = capsys.readouterr().out

@@ -31,6 +31,7 @@ from device_runtime.recordings import read_audio
 from device_runtime.session import Session
 from export.litert import Litert
 from export.onnx import Onnx
+from models import NATIVE
 from scenarios import pipeline, training
 from scenarios.benchmarks.peers import PEERS
 from scenarios.measure import weights_of
@@ -78,7 +79,7 @@ def test_the_bundle_opens_on_every_engine_and_gives_its_golden_bits(built):
     opened = bundles.read(built.bundle)
     assert opened.manifest.labels == ("low", "high", "_unknown_", "_silence_")
     assert set(opened.manifest.decoder["thresholds"]) == {"low", "high"}
-    assert engines.available(opened) == ["reference", "onnx", "litert"]
+    assert engines.available(opened) == ["reference", *NATIVE, "onnx", "litert"]
     for name in engines.available(opened):
         assert golden.replay(engines.load(name, opened), golden.read(opened)) == 0
     session = Session.open(built.bundle)
@@ -137,14 +138,15 @@ def test_the_report_holds_the_measured_numbers(built):
     assert [stage["name"] for stage in report["stages"]] == ["teacher", "student", "pruned", "int8"]
     frames, proof = report["notes"][0].split(maxsplit=1)
     assert int(frames) >= 12_000
-    assert proof == "test frames gave the same bits on reference, onnx, litert and in training."
+    engines_here = ", ".join(["reference", *NATIVE, "onnx", "litert"])
+    assert proof == f"test frames gave the same bits on {engines_here} and in training."
     assert report["command"] == "tinyrnn build tiny --seed 0"
     assert {row["name"]: row["splits"] for row in report["data"]} == {
         "tones": {"train": 12, "validation": 12, "test": 12},
         "talk": {"train": 2, "validation": 2, "test": 2},
         "others": {"test": 3},
     }
-    assert [row["engine"] for row in report["engines"]] == ["reference", "onnx", "litert"]
+    assert [row["engine"] for row in report["engines"]] == ["reference", *NATIVE, "onnx", "litert"]
     assert [row["engine"] for row in report["peers"]] == [peer.NAME for peer in PEERS]
     assert {row["name"]: row["clips"] for row in report["unknown_words"]} == {"others": 3}
     assert {row["name"]: round(3600 * row["hours"]) for row in report["false_accepts"]} == {"talk": 6}
@@ -264,7 +266,7 @@ def test_a_recipe_that_exports_one_format_is_proved_on_the_engines_that_read_it(
     kept = []
     monkeypatch.setattr(pipeline, "_told", lambda proof: kept.append(proof.engines) or "")
     result = build(replace(scenario, name="one", export=(Onnx(),)), house / "runs")
-    assert kept == [("reference", "onnx")]
+    assert kept == [("reference", *NATIVE, "onnx")]
     assert "model.tflite" not in hashes(result)
 
 
@@ -276,7 +278,7 @@ def test_an_engine_that_is_added_to_the_list_is_proved_without_another_edit(buil
     monkeypatch.setitem(sys.modules, "added_engine", module)
     monkeypatch.setitem(engines.ENGINES, "added", engines.Choice("model.npz", "added_engine"))
     build(replace(scenario, name="one", export=()), house / "runs")
-    assert kept == [("reference", "added")]
+    assert kept == [("reference", *NATIVE, "added")]
 
 
 def test_a_scenario_that_does_not_end_in_int8_is_told_so(build, scenario, built, house):
