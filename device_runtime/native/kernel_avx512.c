@@ -92,7 +92,7 @@ static inline sums dot(sums sum, const uint8_t *tile, inputs x, codes book, bool
 /* 32 pairs of inputs at once, out of tables of 64: several times faster than pair by pair. What lies behind the inputs
  * and behind the indices is read with them, and not used. */
 static inline bool gather_pairs(const matrix *m, const uint8_t *q, uint8_t *gathered) {
-    if (m->index_bytes != 1 || m->columns > 256) {
+    if (m->columns > 256) {
         return false;
     }
     const size_t count = (size_t)m->tile_count * (SPARSE_COLUMNS / 2);

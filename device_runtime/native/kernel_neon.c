@@ -114,13 +114,14 @@ static inline int32x4_t dot_part(int32x4_t sum, int8x8_t w, inputs x) { return v
 
 static inline sums dot(sums sum, const uint8_t *tile, inputs x, codes book, bool is_4bit) {
     for (int i = 0; i < 4; i++) {
-        uint8x8_t low = vld1_u8(tile + 8 * i);
         if (is_4bit) {
-            sum.of[i] = dot_part(sum.of[i], decoded(vand_u8(low, vdup_n_u8(15)), book), x);
-            sum.of[4 + i] = dot_part(sum.of[4 + i], decoded(vshr_n_u8(low, 4), book), x);
+            uint8x8_t packed = vld1_u8(tile + 8 * i);
+            sum.of[i] = dot_part(sum.of[i], decoded(vand_u8(packed, vdup_n_u8(15)), book), x);
+            sum.of[4 + i] = dot_part(sum.of[4 + i], decoded(vshr_n_u8(packed, 4), book), x);
         } else {
-            sum.of[i] = dot_part(sum.of[i], vreinterpret_s8_u8(low), x);
-            sum.of[4 + i] = dot_part(sum.of[4 + i], vld1_s8((const int8_t *)tile + 32 + 8 * i), x);
+            const int8_t *w = (const int8_t *)tile + 16 * i;
+            sum.of[2 * i] = dot_part(sum.of[2 * i], vld1_s8(w), x);
+            sum.of[2 * i + 1] = dot_part(sum.of[2 * i + 1], vld1_s8(w + 8), x);
         }
     }
     return sum;

@@ -41,33 +41,34 @@ ALWAYS_INLINE void dense_product(const matrix *m, const uint8_t *q, int32_t *acc
     }
 }
 
-ALWAYS_INLINE uint32_t index_at(const matrix *m, size_t at) {
-    uint16_t wide;
-    if (m->index_bytes == 1) {
-        return m->indices[at];
+/* `width` inputs for each index, tile by tile. What is written overlaps nothing: without that word each index would be
+ * looked up through the matrix again. */
+ALWAYS_INLINE void gather_each(const uint8_t *restrict indices, size_t tiles, size_t index_bytes, size_t width,
+                               const uint8_t *restrict q, uint8_t *restrict gathered) {
+    for (; tiles > 0; tiles--) {
+        for (size_t i = 0; i < SPARSE_COLUMNS / width; i++) {
+            uint16_t index = indices[i * index_bytes];
+            if (index_bytes == 2) {
+                memcpy(&index, indices + 2 * i, 2);
+            }
+            memcpy(gathered + width * i, q + width * index, width);
+        }
+        indices += SPARSE_COLUMNS / width * index_bytes;
+        gathered += SPARSE_COLUMNS;
     }
-    memcpy(&wide, m->indices + 2 * at, 2);
-    return wide;
 }
 
 /* The inputs that the tiles of a sparse matrix meet, in their order: 8 for each tile. */
 static void gather(const matrix *m, const uint8_t *q, uint8_t *gathered) {
-    if (m->block_columns == 2 && gather_pairs(m, q, gathered)) {
-        return;
-    }
-    size_t width = m->block_columns, count = (size_t)m->tile_count * (SPARSE_COLUMNS / width);
-    if (width == 1) {
-        for (size_t i = 0; i < count; i++) {
-            gathered[i] = q[index_at(m, i)];
-        }
-    } else if (width == 2) {
-        for (size_t i = 0; i < count; i++) {
-            memcpy(gathered + 2 * i, q + 2 * index_at(m, i), 2);
-        }
-    } else {
-        for (size_t i = 0; i < count; i++) {
-            memcpy(gathered + 4 * i, q + 4 * index_at(m, i), 4);
-        }
+    const size_t width = m->block_columns, tiles = m->tile_count;
+    if (m->index_bytes == 2) {
+        gather_each(m->indices, tiles, 2, width, q, gathered);
+    } else if (width == 1) {
+        gather_each(m->indices, tiles, 1, 1, q, gathered);
+    } else if (width == 4) {
+        gather_each(m->indices, tiles, 1, 4, q, gathered);
+    } else if (!gather_pairs(m, q, gathered)) {
+        gather_each(m->indices, tiles, 1, 2, q, gathered);
     }
 }
 
