@@ -13,7 +13,11 @@ import numpy.typing as npt
 
 from device_runtime.arithmetic import Int8
 
-DENSE_ROWS, SPARSE_ROWS, TILE_COLUMNS = 16, 8, 4
+DENSE_ROWS, DENSE_COLUMNS = 16, 4
+SPARSE_ROWS, SPARSE_COLUMNS = 8, 8
+TILE = 64
+"""Values in a tile of either form."""
+
 BLOCK_COLUMNS = (4, 2, 1)
 """Columns that one index of a sparse matrix stands for; of two that take the same bytes the wider one is faster."""
 
@@ -34,7 +38,7 @@ class Stored:
     """0: dense."""
 
     tile_counts: npt.NDArray[np.uint16] | None = None  # (blocks of 8 rows,)
-    indices: npt.NDArray[np.uint8 | np.uint16] | None = None  # (tile_count * 4 / block_columns,)
+    indices: npt.NDArray[np.uint8 | np.uint16] | None = None  # (tile_count * 8 / block_columns,)
     codebook: Int8 | None = None  # (16,) for 4 bits
     steps: Bytes | None = None  # (rows,), None where all are 1
 
@@ -56,15 +60,15 @@ def smallest(weight: Int8) -> Stored:
 
 def dense(weight: Int8) -> Stored:
     """Tiles of 16 rows x 4 columns."""
-    tiles = _tiles(weight, DENSE_ROWS, TILE_COLUMNS)  # (row blocks, groups, 16, 4)
+    tiles = _tiles(weight, DENSE_ROWS, DENSE_COLUMNS)  # (row blocks, groups, 16, 4)
     rows, columns = weight.shape
     return Stored(rows, columns, tiles.reshape(-1).view(np.uint8), tiles.shape[0] * tiles.shape[1])
 
 
 def sparse(weight: Int8, block_columns: int) -> Stored:
-    """Tiles of 8 rows x 4 columns out of the blocks of 8 rows x `block_columns` that hold a weight."""
+    """Tiles of 8 rows x 8 columns out of the blocks of 8 rows x `block_columns` that hold a weight."""
     blocks = _tiles(weight, SPARSE_ROWS, block_columns)  # (row blocks, column blocks, 8, block_columns)
-    per_tile = TILE_COLUMNS // block_columns
+    per_tile = SPARSE_COLUMNS // block_columns
     tiles, indices, counts = [], [], []
     for row in blocks:
         at = np.flatnonzero(row.any(axis=(1, 2)))
@@ -88,10 +92,9 @@ def sparse(weight: Int8, block_columns: int) -> Stored:
 
 def in_4_bits(form: Stored, quotients: Int8, codebook: Int8, steps: Bytes) -> Stored:
     """A form of the quotients as places in the codebook; `steps` times the codebook are the weights."""
-    rows = SPARSE_ROWS if form.block_columns else DENSE_ROWS
     place = np.zeros(256, np.uint8)
     place[codebook.view(np.uint8)[::-1]] = np.arange(len(codebook), dtype=np.uint8)[::-1]  # the first place of a value
-    codes = place[form.tiles].reshape(-1, 2, rows * TILE_COLUMNS // 2)
+    codes = place[form.tiles].reshape(-1, 2, TILE // 2)
     return replace(
         form,
         tiles=(codes[:, 0] | codes[:, 1] << 4).astype(np.uint8).reshape(-1),

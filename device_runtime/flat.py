@@ -21,7 +21,7 @@ ALIGNMENT = 64
 """Of what is read in whole registers: as wide as the widest, and as a line of the cache."""
 
 SLACK_BYTES = 64
-"""An engine may read so far past the last row: its last lanes."""
+"""An engine may read so far past the end of a section: it takes what its registers hold."""
 
 _DENSE, _GRU = 1, 2
 

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from device_runtime import bundle, golden
+from device_runtime import bundle, engines, golden
 from device_runtime.arithmetic import Affine, Dense, Float32, Gru, Model
 from device_runtime.manifest import Manifest
+
+NATIVE = ["native"] if engines.ENGINES["native"].is_installed() else []
+"""The native engine, where it is built: it runs every bundle."""
 
 LABELS = ("silence", "unknown", "yes", "no")
 SPEECH = {

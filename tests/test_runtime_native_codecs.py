@@ -19,9 +19,9 @@ def unpacked(stored):
     high = codecs.SPARSE_ROWS if stored.block_columns else codecs.DENSE_ROWS
     tiles = stored.tiles
     if stored.codebook is not None:
-        halves = tiles.reshape(-1, high * 2)
+        halves = tiles.reshape(-1, codecs.TILE // 2)
         tiles = stored.codebook[np.concatenate([halves & 15, halves >> 4], axis=1)]
-    tiles = tiles.reshape(-1, high, 4).view(np.int8).astype(np.int32)
+    tiles = tiles.reshape(-1, high, codecs.TILE // high).view(np.int8).astype(np.int32)
     weight = np.zeros((stored.rows + 16, stored.columns + 4), np.int32)
     if stored.tile_counts is None:
         across = -(-stored.columns // 4)
@@ -30,7 +30,7 @@ def unpacked(stored):
             weight[row : row + 16, column : column + 4] += tile
     else:
         blocks = np.repeat(np.arange(len(stored.tile_counts)), stored.tile_counts)
-        per_tile = 4 // stored.block_columns
+        per_tile = 8 // stored.block_columns
         for block, tile, at in zip(blocks, tiles, stored.indices.reshape(-1, per_tile), strict=True):
             columns = (at[:, None].astype(int) * stored.block_columns + np.arange(stored.block_columns)).reshape(-1)
             for column, values in zip(columns, tile.T, strict=True):

@@ -135,14 +135,14 @@ TOO_MANY_LAYERS = flat.to_bytes(tiny_model(0, (("gru", 1),) * 33, 1, 1))
             r"scales begin at 1048576 and take 304 bytes of \d+, on a multiple of 4",
         ),
         ("dense", [(STATE_AT + 36, "<I", 130)], "biases begin at 130 and take 304 bytes"),
-        ("sparse", [(STATE_AT + 12, "<I", 2**30)], r"indices begin at \d+ and take 2147483648 bytes"),
+        ("sparse", [(STATE_AT + 12, "<I", 2**30)], r"indices begin at \d+ and take 4294967360 bytes"),
         ("sparse", [(STATE_AT + 12, "<I", 1)], r"tile_counts adds up to \d+, but tile_count is 1"),
         (
             "sparse",
             [(STATE_AT + 20, "<I", 131)],
             r"tile_counts begin at 131 and take 16 bytes of \d+, on a multiple of 2",
         ),
-        ("sparse", [(STATE_AT + 20, "<I", 64)], "tile_counts holds [1-9][0-9]+, but 8 rows have at most 5 tiles"),
+        ("sparse", [(STATE_AT + 20, "<I", 64)], "tile_counts holds [1-9][0-9]+, but 8 rows have at most 3 tiles"),
         ("sparse", [(STATE_AT + 24, "<I", 0)], "indices holds 116, but there are 10 blocks of columns"),
         ("sparse 4 bits", [(STATE_AT + 28, "<I", 2**31)], "steps begin at 2147483648 and take 60 bytes"),
         (

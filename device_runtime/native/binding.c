@@ -80,8 +80,8 @@ static int take(PyObject *object, const char *name, Py_ssize_t *count, Py_ssize_
     if (!is_float && !is_bytes) {
         PyErr_Format(PyExc_ValueError, "%s must hold float32 values or bytes, got the format '%s'", name, format);
     } else if (*count < 0 ? view->len % whole != 0 : view->len != *count * whole) {
-        PyErr_Format(PyExc_ValueError, "%s must have %zd values%s, got %zd bytes", name, *count < 0 ? size : *count * size,
-                     *count < 0 ? " a step" : "", view->len);
+        PyErr_Format(PyExc_ValueError, "%s must have %zd values%s, got %zd bytes", name,
+                     *count < 0 ? size : *count * size, *count < 0 ? " a step" : "", view->len);
     } else if ((uintptr_t)view->buf % FLOAT != 0) {
         PyErr_Format(PyExc_ValueError, "%s must begin at an address that is a multiple of 4", name);
     } else {

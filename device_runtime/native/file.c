@@ -12,11 +12,11 @@
  * 12 tile_count, then where its sections begin: 16 tiles, 20 tile_counts, 24 indices, 28 steps (0: none), 32 scale,
  * 36 bias; 40 the codebook, 16 int8 values; 56 zeros.
  *
- * Tiles. Dense: 16 rows x 4 columns, row by row; groups of columns follow one another, then the next 16 rows. Sparse:
- * 8 rows x 4 columns, whose columns are named by `indices` in units of block_columns; tile_counts (uint16) says how
- * many tiles each 8 rows have, and only tiles with a weight in them are there. In 4 bits a tile is half as long: byte i
- * holds value i in its low nibble and value i + half in its high one, as places in the codebook; a row's products are
- * multiplied by its step (uint8), so that codebook * step is the weight. Rows and columns past the end are zeros.
+ * Tiles hold 64 values. Dense: 16 rows x 4 columns, row by row; groups of columns follow one another, then the next 16
+ * rows. Sparse: 8 rows x 8 columns, which are named by `indices` in units of block_columns; tile_counts (uint16) says
+ * how many tiles each 8 rows have, and only columns with a weight in them are there. In 4 bits a tile is half as long:
+ * byte i holds value i in its low nibble and value i + 32 in its high one, as places in the codebook; a row's products
+ * are multiplied by its step (uint8), so that codebook * step is the weight. Rows and columns past the end are zeros.
  */
 #include <math.h>
 #include <stdarg.h>
@@ -79,10 +79,12 @@ static const float *read_floats(const file *f, const char *name, uint32_t at, ui
 }
 
 static bool read_sparse(const file *f, size_t at, matrix *m) {
-    uint32_t per_tile = TILE_COLUMNS / m->block_columns, of_blocks = (m->columns + m->block_columns - 1) / m->block_columns;
+    const uint32_t width = m->block_columns, per_tile = SPARSE_COLUMNS / width;
+    const uint32_t of_blocks = (m->columns + width - 1) / width;
     m->tile_counts = (const uint16_t *)(const void *)section(f, "tile_counts", uint32_at(f, at + 20),
                                                              2 * (uint64_t)m->row_blocks, 2);
-    m->indices = section(f, "indices", uint32_at(f, at + 24), (uint64_t)m->tile_count * per_tile * m->index_bytes, 1);
+    const uint64_t index_bytes = (uint64_t)m->tile_count * per_tile * m->index_bytes;
+    m->indices = section(f, "indices", uint32_at(f, at + 24), index_bytes + FILE_SLACK, 1);
     if (m->tile_counts == NULL || m->indices == NULL) {
         return false;
     }
@@ -105,7 +107,8 @@ static bool read_sparse(const file *f, size_t at, matrix *m) {
             memcpy(&index, m->indices + 2 * i, 2);
         }
         if (index >= of_blocks) {
-            return refuse(f, "indices holds %u, but there are %u blocks of columns", (unsigned)index, (unsigned)of_blocks);
+            return refuse(f, "indices holds %u, but there are %u blocks of columns", (unsigned)index,
+                          (unsigned)of_blocks);
         }
     }
     return true;
@@ -145,8 +148,8 @@ static bool read_matrix(const file *f, size_t at, matrix *m) {
         is_known = is_known && (kind[2] == 1 || kind[2] == 2 || kind[2] == 4) && (kind[3] == 1 || kind[3] == 2);
     }
     if (!is_known) {
-        return refuse(f, "a matrix is stored as %u.%u.%u.%u, which this engine does not know", kind[0], kind[1], kind[2],
-                      kind[3]);
+        return refuse(f, "a matrix is stored as %u.%u.%u.%u, which this engine does not know", kind[0], kind[1],
+                      kind[2], kind[3]);
     }
     uint32_t high = m->is_sparse ? SPARSE_ROWS : DENSE_ROWS;
     m->row_blocks = (m->rows + high - 1) / high;
@@ -155,7 +158,7 @@ static bool read_matrix(const file *f, size_t at, matrix *m) {
             return false;
         }
     } else {
-        m->tiles_per_block = (m->columns + TILE_COLUMNS - 1) / TILE_COLUMNS;
+        m->tiles_per_block = (m->columns + DENSE_COLUMNS - 1) / DENSE_COLUMNS;
         if (m->tile_count != m->row_blocks * m->tiles_per_block) {
             return refuse(f, "tile_count is %lu, but %lu x %lu weights take %lu", (unsigned long)m->tile_count,
                           (unsigned long)m->rows, (unsigned long)m->columns,
@@ -165,7 +168,7 @@ static bool read_matrix(const file *f, size_t at, matrix *m) {
     if (m->is_four_bit && !read_codebook(f, at, m)) {
         return false;
     }
-    uint64_t tile_bytes = high * TILE_COLUMNS / (m->is_four_bit ? 2 : 1);
+    uint64_t tile_bytes = m->is_four_bit ? TILE / 2 : TILE;
     m->tiles = section(f, "tiles", uint32_at(f, at + 16), tile_bytes * m->tile_count, 1);
     m->scale = m->tiles == NULL ? NULL : read_floats(f, "scales", uint32_at(f, at + 32), m->rows);
     m->bias = m->scale == NULL ? NULL : read_floats(f, "biases", uint32_at(f, at + 36), m->rows);
@@ -196,8 +199,8 @@ static bool read_layer(const file *f, size_t at, tinyrnn *model, layer *l, uint3
     }
     model->matrix_count += 1;
     if (kind != DENSE || l->hop < 1 || l->hop > MAX_VALUES || !is_gain(l->output_gain)) {
-        return refuse(f, "a layer has the kind %lu, hop %lu and output_gain %g", (unsigned long)kind, (unsigned long)l->hop,
-                      (double)l->output_gain);
+        return refuse(f, "a layer has the kind %lu, hop %lu and output_gain %g", (unsigned long)kind,
+                      (unsigned long)l->hop, (double)l->output_gain);
     }
     if (m->columns > inputs) {
         return check_shape(f, m, 0, inputs);
@@ -205,7 +208,8 @@ static bool read_layer(const file *f, size_t at, tinyrnn *model, layer *l, uint3
     l->windows = 1 + (inputs - m->columns) / l->hop;
     uint64_t values = (uint64_t)l->windows * (m->rows > m->columns ? m->rows : m->columns);
     if (values > MAX_VALUES) {
-        return refuse(f, "a layer would make %llu values a step; at most %d are allowed", (unsigned long long)values, MAX_VALUES);
+        return refuse(f, "a layer would make %llu values a step; at most %d are allowed", (unsigned long long)values,
+                      MAX_VALUES);
     }
     l->outputs = l->windows * m->rows;
     return true;
@@ -235,7 +239,8 @@ static bool read_header(const file *f, tinyrnn *model) {
         return refuse(f, "it has the format %lu, but this engine reads %d", (unsigned long)uint32_at(f, 8), FORMAT);
     }
     if (uint32_at(f, 12) != f->size || f->size > MAX_FILE) {
-        return refuse(f, "it has %lu bytes, but should have %lu", (unsigned long)f->size, (unsigned long)uint32_at(f, 12));
+        return refuse(f, "it has %lu bytes, but should have %lu", (unsigned long)f->size,
+                      (unsigned long)uint32_at(f, 12));
     }
     model->feature_size = uint32_at(f, 16), model->input_gain = float_at(f, 20);
     model->layer_count = uint32_at(f, 24), model->score_count = uint32_at(f, 28);

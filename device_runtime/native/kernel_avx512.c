@@ -13,6 +13,7 @@
 
 #define LANES 16
 typedef __m512 lanes;
+typedef __m512i whole;
 static inline lanes load(const float *v) { return _mm512_loadu_ps(v); }
 static inline void store(float *to, lanes v) { _mm512_storeu_ps(to, v); }
 static inline lanes set(float v) { return _mm512_set1_ps(v); }
@@ -24,75 +25,62 @@ static inline lanes round_down(lanes v) {
     return _mm512_roundscale_ps(v, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
 }
 
-static inline lanes clip(lanes v, float low, float high) {
-    return _mm512_min_ps(_mm512_max_ps(v, set(low)), set(high)); /* of NaN and a number, max gives the second */
+static inline lanes to_float(whole v) { return _mm512_cvtepi32_ps(v); }
+
+/* The conversion gives the lowest int32 for what is beyond the limits of int32, and for NaN. */
+static inline whole whole_within(lanes v, int32_t low, int32_t high) {
+    lanes kept = _mm512_min_ps(v, set((float)high));
+    whole rounded = _mm512_cvt_roundps_epi32(kept, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+    return _mm512_max_epi32(rounded, _mm512_set1_epi32(low));
 }
 
 static inline lanes from_int32(const int32_t *v) { return _mm512_cvtepi32_ps(_mm512_loadu_si512(v)); }
 
-static inline void store_int8(int8_t *to, lanes v) {
-    _mm_storeu_si128((__m128i *)to, _mm512_cvtepi32_epi8(_mm512_cvttps_epi32(v)));
+/* The processor multiplies unsigned by signed: the int8 inputs are kept raised by 128, and a row's sum starts with what
+ * that adds, taken off. */
+static inline void store_int8(int8_t *to, whole v) {
+    _mm_storeu_si128((__m128i *)to, _mm_xor_si128(_mm512_cvtepi32_epi8(v), _mm_set1_epi8(-128)));
 }
 
-/* Loads 4 bytes an entry, of which the lower 2 are the entry. */
-static inline lanes lookup(const int16_t *middle, lanes at) {
-    __m512i found = _mm512_i32gather_epi32(_mm512_cvttps_epi32(at), middle, 2);
-    return mul(_mm512_cvtepi32_ps(_mm512_srai_epi32(_mm512_slli_epi32(found, 16), 16)), set(1.0f / 32768));
+/* Loads 4 bytes an entry, of which the upper 2 are the entry. It goes into zeros under a mask that is always full,
+ * which the compiler cannot know: otherwise each gather waits for what its register held before. */
+static inline lanes lookup(const int16_t *middle, whole at) {
+    __mmask16 all = _mm512_cmplt_epi32_mask(at, _mm512_set1_epi32(TANH_HALF));
+    __m512i found = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), all, at, middle - 1, 2);
+    return mul(to_float(_mm512_srai_epi32(found, 16)), set(1.0f / 32768));
 }
 
 #include "gates.h"
 
 #define BLOCKS 4
-typedef __m512i sum16, input16;
-typedef __m256i sum8, input8;
-typedef __m512i codes;
+typedef __m512i sums, inputs, codes;
 
-/* The processor multiplies unsigned by signed: the inputs are raised by 128, and a row's sum starts with what that
- * adds, taken off. */
-static inline const uint8_t *prepare(const int8_t *q, uint32_t columns, uint8_t *room) {
-    for (uint32_t i = 0; i < columns; i += 64) {
-        _mm512_storeu_si512(room + i, _mm512_xor_si512(_mm512_loadu_si512(q + i), _mm512_set1_epi8(-128)));
-    }
-    return room;
+static inline sums no_sums(void) { return _mm512_setzero_si512(); }
+static inline sums start(const matrix *m, uint32_t row) { return _mm512_loadu_si512(m->row_offset + row); }
+static inline void store_dense(int32_t *to, sums sum) { _mm512_storeu_si512(to, sum); }
+
+static inline void store_sparse(const matrix *m, uint32_t row, int32_t *acc, sums sum) {
+    __m256i folded = _mm512_cvtepi64_epi32(_mm512_add_epi32(sum, _mm512_srli_epi64(sum, 32)));
+    __m256i offset = _mm256_loadu_si256((const __m256i *)(m->row_offset + row));
+    _mm256_storeu_si256((__m256i *)(acc + row), _mm256_add_epi32(folded, offset));
 }
 
-static inline sum16 start16(const matrix *m, uint32_t row) { return _mm512_loadu_si512(m->row_offset + row); }
-
-static inline sum8 start8(const matrix *m, uint32_t row) {
-    return _mm256_loadu_si256((const __m256i *)(m->row_offset + row));
-}
-
-static inline void store16(int32_t *to, sum16 sum) { _mm512_storeu_si512(to, sum); }
-static inline void store8(int32_t *to, sum8 sum) { _mm256_storeu_si256((__m256i *)to, sum); }
-
-static inline input8 load8(const uint8_t *q) {
+static inline inputs load_4(const uint8_t *q) {
     int32_t four;
-    memcpy(&four, q, 4);
-    return _mm256_set1_epi32(four);
-}
-
-static inline input16 load16(const uint8_t *q) {
-    int32_t four;
-    memcpy(&four, q, 4);
+    memcpy(&four, q, sizeof four);
     return _mm512_set1_epi32(four);
+}
+
+static inline inputs load_8(const uint8_t *q) {
+    return _mm512_broadcastq_epi64(_mm_loadl_epi64((const __m128i *)q));
 }
 
 static inline codes load_codes(const int8_t *codebook) {
     return _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)codebook));
 }
 
-static inline sum8 dot8(sum8 sum, const uint8_t *tile, input8 x, codes book, bool is_4bit) {
-    if (is_4bit) { /* low nibbles: rows 0 to 3, high ones: 4 to 7 */
-        __m128i packed = _mm_loadu_si128((const __m128i *)tile);
-        __m256i both = _mm256_inserti128_si256(_mm256_castsi128_si256(packed), _mm_srli_epi16(packed, 4), 1);
-        __m256i code = _mm256_and_si256(both, _mm256_set1_epi8(15));
-        return _mm256_dpbusd_epi32(sum, x, _mm256_shuffle_epi8(_mm512_castsi512_si256(book), code));
-    }
-    return _mm256_dpbusd_epi32(sum, x, _mm256_loadu_si256((const __m256i *)tile));
-}
-
-static inline sum16 dot16(sum16 sum, const uint8_t *tile, input16 x, codes book, bool is_4bit) {
-    if (is_4bit) { /* low nibbles: rows 0 to 7, high ones: 8 to 15 */
+static inline sums dot(sums sum, const uint8_t *tile, inputs x, codes book, bool is_4bit) {
+    if (is_4bit) {
         __m256i packed = _mm256_loadu_si256((const __m256i *)tile);
         __m512i both = _mm512_inserti64x4(_mm512_castsi256_si512(packed), _mm256_srli_epi16(packed, 4), 1);
         __m512i code = _mm512_and_si512(both, _mm512_set1_epi8(15));
@@ -101,26 +89,28 @@ static inline sum16 dot16(sum16 sum, const uint8_t *tile, input16 x, codes book,
     return _mm512_dpbusd_epi32(sum, x, _mm512_loadu_si512(tile));
 }
 
-/* 32 pairs of inputs at once, out of tables of 64: several times faster than pair by pair. */
+/* 32 pairs of inputs at once, out of tables of 64: several times faster than pair by pair. What lies behind the inputs
+ * and behind the indices is read with them, and not used. */
 static inline bool gather_pairs(const matrix *m, const uint8_t *q, uint8_t *gathered) {
-    if (m->index_bytes != 1 || m->columns > 256) {
+    if (m->columns > 256) {
         return false;
     }
-    const size_t count = (size_t)m->tile_count * 2;
+    const size_t count = (size_t)m->tile_count * (SPARSE_COLUMNS / 2);
     const __m512i first = _mm512_loadu_si512(q), second = _mm512_loadu_si512(q + 64);
-    const bool is_wide = m->columns > 128;
-    const __m512i third = is_wide ? _mm512_loadu_si512(q + 128) : first;
-    const __m512i fourth = is_wide ? _mm512_loadu_si512(q + 192) : first;
-    for (size_t i = 0; i < count; i += 32) {
-        const size_t left = count - i;
-        const __mmask32 valid = left < 32 ? ((__mmask32)1 << left) - 1 : (__mmask32)-1;
-        const __m512i at = _mm512_cvtepu8_epi16(_mm256_maskz_loadu_epi8(valid, m->indices + i));
-        __m512i pairs = _mm512_permutex2var_epi16(first, at, second);
-        if (is_wide) {
-            const __mmask32 is_high = _mm512_test_epi16_mask(at, _mm512_set1_epi16(64));
-            pairs = _mm512_mask_mov_epi16(pairs, is_high, _mm512_permutex2var_epi16(third, at, fourth));
+    if (m->columns <= 128) {
+        for (size_t i = 0; i < count; i += 32) {
+            const __m512i at = _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i *)(m->indices + i)));
+            _mm512_storeu_si512(gathered + 2 * i, _mm512_permutex2var_epi16(first, at, second));
         }
-        _mm512_storeu_si512(gathered + 2 * i, pairs);
+        return true;
+    }
+    const __m512i third = _mm512_loadu_si512(q + 128), fourth = _mm512_loadu_si512(q + 192);
+    for (size_t i = 0; i < count; i += 32) {
+        const __m512i at = _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i *)(m->indices + i)));
+        const __mmask32 is_high = _mm512_test_epi16_mask(at, _mm512_set1_epi16(64));
+        const __m512i low = _mm512_permutex2var_epi16(first, at, second);
+        const __m512i high = _mm512_permutex2var_epi16(third, at, fourth);
+        _mm512_storeu_si512(gathered + 2 * i, _mm512_mask_mov_epi16(low, is_high, high));
     }
     return true;
 }

@@ -20,6 +20,7 @@
 #if defined(__aarch64__)
 #define LANES 4
 typedef float32x4_t lanes;
+typedef int32x4_t whole;
 static inline lanes load(const float *v) { return vld1q_f32(v); }
 static inline void store(float *to, lanes v) { vst1q_f32(to, v); }
 static inline lanes set(float v) { return vdupq_n_f32(v); }
@@ -29,20 +30,23 @@ static inline lanes mul(lanes a, lanes b) { return vmulq_f32(a, b); }
 static inline lanes round_down(lanes v) { return vrndmq_f32(v); }
 static inline lanes from_int32(const int32_t *v) { return vcvtq_f32_s32(vld1q_s32(v)); }
 
-static inline lanes clip(lanes v, float low, float high) {
-    return vminnmq_f32(vmaxnmq_f32(v, set(low)), set(high)); /* of NaN and a number, the number */
+static inline lanes to_float(whole v) { return vcvtq_f32_s32(v); }
+
+/* The conversion rounds down, gives the limits of int32 for what is beyond them, and 0 for NaN. */
+static inline whole whole_within(lanes v, int32_t low, int32_t high) {
+    return vminq_s32(vmaxq_s32(vcvtmq_s32_f32(v), vdupq_n_s32(low)), vdupq_n_s32(high));
 }
 
-static inline void store_int8(int8_t *to, lanes v) {
-    int16x4_t words = vmovn_s32(vcvtq_s32_f32(v));
+static inline void store_int8(int8_t *to, whole v) {
+    int16x4_t words = vmovn_s32(v);
     int8x8_t narrow = vmovn_s16(vcombine_s16(words, words));
     int32_t four = vget_lane_s32(vreinterpret_s32_s8(narrow), 0);
     memcpy(to, &four, sizeof four);
 }
 
-static inline lanes lookup(const int16_t *middle, lanes at) {
+static inline lanes lookup(const int16_t *middle, whole at) {
     int32_t index[4];
-    vst1q_s32(index, vcvtq_s32_f32(at));
+    vst1q_s32(index, at);
     const int16_t found[4] = {middle[index[0]], middle[index[1]], middle[index[2]], middle[index[3]]};
     return mul(vcvtq_f32_s32(vmovl_s16(vld1_s16(found))), set(1.0f / 32768));
 }
@@ -55,49 +59,48 @@ const elementwise tinyrnn_neon_lines = {quantize_frame, quantize_state, affine, 
 #define BLOCKS 1 /* half as many registers */
 #endif
 
-/* Each register sums two rows, in two halves that are folded at the end. */
+/* Each register sums 8 products of a tile: of two rows if it is dense, of one if it is sparse. */
 typedef struct {
-    int32x4_t rows[4];
-} sum8;
-typedef struct {
-    sum8 low, high;
-} sum16;
-typedef int8x8_t input8, input16; /* the 4 inputs, twice */
+    int32x4_t of[8];
+} sums;
+typedef int8x8_t inputs;
 typedef struct {
     int8x8_t low, high;
 } codes;
 
-static inline sum8 start8(const matrix *m, uint32_t row) {
-    (void)m, (void)row;
+static inline sums no_sums(void) {
     const int32x4_t zero = vdupq_n_s32(0);
-    return (sum8){{zero, zero, zero, zero}};
+    return (sums){{zero, zero, zero, zero, zero, zero, zero, zero}};
 }
 
-static inline sum16 start16(const matrix *m, uint32_t row) { return (sum16){start8(m, row), start8(m, row)}; }
+static inline sums start(const matrix *m, uint32_t row) { return (void)m, (void)row, no_sums(); }
 
 static inline int32x4_t folded(int32x4_t a, int32x4_t b) {
     int32x2_t first = vpadd_s32(vget_low_s32(a), vget_high_s32(a));
     return vcombine_s32(first, vpadd_s32(vget_low_s32(b), vget_high_s32(b)));
 }
 
-static inline void store8(int32_t *to, sum8 sum) {
-    vst1q_s32(to, folded(sum.rows[0], sum.rows[1]));
-    vst1q_s32(to + 4, folded(sum.rows[2], sum.rows[3]));
+static inline void store_dense(int32_t *to, sums sum) {
+    for (int i = 0; i < 4; i++) {
+        vst1q_s32(to + 4 * i, folded(sum.of[2 * i], sum.of[2 * i + 1]));
+    }
 }
 
-static inline void store16(int32_t *to, sum16 sum) {
-    store8(to, sum.low);
-    store8(to + 8, sum.high);
+static inline void store_sparse(const matrix *m, uint32_t row, int32_t *acc, sums sum) {
+    (void)m;
+    for (int i = 0; i < 2; i++) {
+        const int32x4_t *four = sum.of + 4 * i;
+        vst1q_s32(acc + row + 4 * i, folded(folded(four[0], four[1]), folded(four[2], four[3])));
+    }
 }
 
-static inline input8 load8(const uint8_t *q) {
+static inline inputs load_4(const uint8_t *q) {
     int32_t four;
     memcpy(&four, q, sizeof four);
     return vreinterpret_s8_s32(vdup_n_s32(four));
 }
 
-static inline input16 load16(const uint8_t *q) { return load8(q); }
-
+static inline inputs load_8(const uint8_t *q) { return vld1_s8((const int8_t *)q); }
 static inline codes load_codes(const int8_t *codebook) { return (codes){vld1_s8(codebook), vld1_s8(codebook + 8)}; }
 
 /* The values of 8 codes. */
@@ -106,42 +109,22 @@ static inline int8x8_t decoded(uint8x8_t code, codes book) {
     return vtbl2_s8(table, vreinterpret_s8_u8(code));
 }
 
-/* Two rows: 128 * 127 fits an int16, and pairs are added up in int32. */
-static inline int32x4_t dot(int32x4_t sum, int8x8_t w, int8x8_t x) { return vpadalq_s16(sum, vmull_s8(w, x)); }
+/* A product fits an int16, and neighbours are added up in int32. */
+static inline int32x4_t dot_part(int32x4_t sum, int8x8_t w, inputs x) { return vpadalq_s16(sum, vmull_s8(w, x)); }
 
-static inline sum8 dot_rows(sum8 sum, const int8x8_t w[4], input8 x) {
-    sum.rows[0] = dot(sum.rows[0], w[0], x);
-    sum.rows[1] = dot(sum.rows[1], w[1], x);
-    sum.rows[2] = dot(sum.rows[2], w[2], x);
-    sum.rows[3] = dot(sum.rows[3], w[3], x);
+static inline sums dot(sums sum, const uint8_t *tile, inputs x, codes book, bool is_4bit) {
+    for (int i = 0; i < 4; i++) {
+        if (is_4bit) {
+            uint8x8_t packed = vld1_u8(tile + 8 * i);
+            sum.of[i] = dot_part(sum.of[i], decoded(vand_u8(packed, vdup_n_u8(15)), book), x);
+            sum.of[4 + i] = dot_part(sum.of[4 + i], decoded(vshr_n_u8(packed, 4), book), x);
+        } else {
+            const int8_t *w = (const int8_t *)tile + 16 * i;
+            sum.of[2 * i] = dot_part(sum.of[2 * i], vld1_s8(w), x);
+            sum.of[2 * i + 1] = dot_part(sum.of[2 * i + 1], vld1_s8(w + 8), x);
+        }
+    }
     return sum;
-}
-
-/* Half a packed tile of 32 values: those of the low nibbles, or of the high ones. */
-static inline int8x8_t nibbles(const uint8_t *packed, bool is_high, codes book) {
-    uint8x8_t both = vld1_u8(packed);
-    return decoded(is_high ? vshr_n_u8(both, 4) : vand_u8(both, vdup_n_u8(15)), book);
-}
-
-static inline sum8 dot8(sum8 sum, const uint8_t *tile, input8 x, codes book, bool is_4bit) {
-    int8x8_t w[4];
-    for (int i = 0; i < 4; i++) {
-        w[i] = is_4bit ? nibbles(tile + 8 * (i % 2), i >= 2, book) : vld1_s8((const int8_t *)tile + 8 * i);
-    }
-    return dot_rows(sum, w, x);
-}
-
-static inline sum16 dot16(sum16 sum, const uint8_t *tile, input16 x, codes book, bool is_4bit) {
-    int8x8_t low[4], high[4];
-    for (int i = 0; i < 4; i++) {
-        low[i] = is_4bit ? nibbles(tile + 8 * i, false, book) : vld1_s8((const int8_t *)tile + 8 * i);
-        high[i] = is_4bit ? nibbles(tile + 8 * i, true, book) : vld1_s8((const int8_t *)tile + 32 + 8 * i);
-    }
-    return (sum16){dot_rows(sum.low, low, x), dot_rows(sum.high, high, x)};
-}
-
-static inline const uint8_t *prepare(const int8_t *q, uint32_t columns, uint8_t *room) {
-    return (void)columns, (void)room, (const uint8_t *)q;
 }
 
 static inline bool gather_pairs(const matrix *m, const uint8_t *q, uint8_t *gathered) {

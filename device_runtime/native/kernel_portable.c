@@ -6,6 +6,7 @@
 
 #define LANES 1
 typedef float lanes;
+typedef int32_t whole;
 static inline lanes load(const float *v) { return *v; }
 static inline void store(float *to, lanes v) { *to = v; }
 static inline lanes set(float v) { return v; }
@@ -14,27 +15,30 @@ static inline lanes sub(lanes a, lanes b) { return a - b; }
 static inline lanes mul(lanes a, lanes b) { return a * b; }
 static inline lanes round_down(lanes v) { return floorf(v); }
 static inline lanes from_int32(const int32_t *v) { return (float)*v; }
-static inline void store_int8(int8_t *to, lanes v) { *to = (int8_t)v; }
+static inline lanes to_float(whole v) { return (float)v; }
+static inline void store_int8(int8_t *to, whole v) { *to = (int8_t)v; }
 
-static inline lanes clip(lanes v, float low, float high) {
-    v = v > low ? v : low; /* false for NaN */
-    return v < high ? v : high;
+static inline whole whole_within(lanes v, int32_t low, int32_t high) {
+    v = v > (float)low ? v : (float)low; /* false for NaN */
+    v = v < (float)high ? v : (float)high;
+    whole towards_zero = (whole)v;
+    return towards_zero - ((float)towards_zero > v);
 }
 
-static inline lanes lookup(const int16_t *middle, lanes at) { return (float)middle[(int)at] * (1.0f / 32768); }
+static inline lanes lookup(const int16_t *middle, whole at) { return (float)middle[at] * (1.0f / 32768); }
 
 #include "gates.h"
 
-/* Value `at` of a tile of `count`: in 4 bits the first half lies in the low nibbles, the second in the high ones. */
-static inline int32_t value(const matrix *m, const uint8_t *tile, uint32_t at, uint32_t count) {
+/* Value `at` of a tile: in 4 bits the first half lies in the low nibbles, the second in the high ones. */
+static inline int32_t value(const matrix *m, const uint8_t *tile, uint32_t at) {
     if (!m->is_four_bit) {
         return (int8_t)tile[at];
     }
-    return m->codebook[at < count / 2 ? tile[at] & 15 : tile[at - count / 2] >> 4];
+    return m->codebook[at < TILE / 2 ? tile[at] & 15 : tile[at - TILE / 2] >> 4];
 }
 
 static uint32_t column_of(const matrix *m, size_t tile, uint32_t column) {
-    size_t at = tile * (TILE_COLUMNS / m->block_columns) + column / m->block_columns;
+    size_t at = tile * (SPARSE_COLUMNS / m->block_columns) + column / m->block_columns;
     uint16_t index = m->indices[at * m->index_bytes];
     if (m->index_bytes == 2) {
         memcpy(&index, m->indices + 2 * at, 2);
@@ -43,12 +47,12 @@ static uint32_t column_of(const matrix *m, size_t tile, uint32_t column) {
 }
 
 static void product(const matrix *m, const int8_t *q, int32_t *acc, uint8_t *gathered) {
-    const uint32_t high = m->is_sparse ? SPARSE_ROWS : DENSE_ROWS, count = high * TILE_COLUMNS;
-    const size_t tile_bytes = m->is_four_bit ? count / 2 : count;
+    const uint32_t high = m->is_sparse ? SPARSE_ROWS : DENSE_ROWS, wide = m->is_sparse ? SPARSE_COLUMNS : DENSE_COLUMNS;
+    const size_t tile_bytes = m->is_four_bit ? TILE / 2 : TILE;
     const int8_t *x = q;
     if (m->is_sparse) {
-        for (size_t i = 0; i < (size_t)m->tile_count * TILE_COLUMNS; i++) {
-            gathered[i] = (uint8_t)q[column_of(m, i / TILE_COLUMNS, i % TILE_COLUMNS)];
+        for (size_t i = 0; i < (size_t)m->tile_count * wide; i++) {
+            gathered[i] = (uint8_t)q[column_of(m, i / wide, (uint32_t)(i % wide))];
         }
         x = (const int8_t *)gathered;
     }
@@ -57,16 +61,15 @@ static void product(const matrix *m, const int8_t *q, int32_t *acc, uint8_t *gat
         uint32_t here = m->is_sparse ? m->tile_counts[block] : m->tiles_per_block;
         for (uint32_t row = 0; row < high; row++) {
             int32_t sum = 0;
-            for (uint32_t i = 0; i < here * TILE_COLUMNS; i++) {
-                uint32_t at = TILE_COLUMNS * row + i % TILE_COLUMNS;
-                sum += x[i] * value(m, tiles + i / TILE_COLUMNS * tile_bytes, at, count);
+            for (uint32_t i = 0; i < here * wide; i++) {
+                sum += x[i] * value(m, tiles + i / wide * tile_bytes, wide * row + i % wide);
             }
             acc[high * block + row] = m->steps != NULL && high * block + row < m->rows
                                           ? sum * m->steps[high * block + row]
                                           : sum;
         }
         tiles += here * tile_bytes;
-        x += m->is_sparse ? here * TILE_COLUMNS : 0;
+        x += m->is_sparse ? here * wide : 0;
     }
 }
 

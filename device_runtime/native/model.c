@@ -20,7 +20,7 @@ static void lay_out_scratch(tinyrnn *model) {
     for (uint32_t i = 0; i < model->matrix_count; i++) {
         const matrix *m = &model->matrices[i];
         rows = largest(rows, m->rows);
-        gathered = largest(gathered, m->is_sparse ? (size_t)m->tile_count * TILE_COLUMNS : 0);
+        gathered = largest(gathered, m->is_sparse ? (size_t)m->tile_count * SPARSE_COLUMNS : 0);
     }
     for (uint32_t i = 0; i < model->layer_count; i++) {
         layer *l = &model->layers[i];
@@ -36,6 +36,7 @@ static void lay_out_scratch(tinyrnn *model) {
     model->q_at[1] = take(&at, values + SLACK);
     model->ax_at = take(&at, 4 * (rows + 2 * SLACK_ROWS));
     model->ah_at = take(&at, 4 * (rows + 2 * SLACK_ROWS));
+    model->room_at = take(&at, 2 * 4 * (rows / 3 + SLACK_ROWS));
     model->scores_at = take(&at, 4 * (size_t)model->score_count + SLACK);
     model->gathered_at = take(&at, MAX_COLUMNS + SLACK + gathered + SLACK);
     model->scratch_size = at + ALIGNMENT;
@@ -119,10 +120,12 @@ tinyrnn *tinyrnn_open(const void *file, size_t size, const char *name, void *are
     model->allocated = allocated;
     int16_t *sigmoid = (int16_t *)(void *)(base + take(&at, sizeof(int16_t) * (2 * SIGMOID_HALF + 1)));
     int16_t *tanh = (int16_t *)(void *)(base + take(&at, sizeof(int16_t) * (2 * TANH_HALF + 1)));
-    tinyrnn_fill_tables(sigmoid, tanh);
-    model->tables = (tables){sigmoid, tanh};
+    sigmoid[0] = tanh[0] = 0;
+    tinyrnn_fill_tables(sigmoid + 1, tanh + 1);
+    model->tables = (tables){sigmoid + 1, tanh + 1};
     for (uint32_t i = 0; i < model->matrix_count; i++) {
-        model->matrices[i].row_offset = (int32_t *)(void *)(base + take(&at, row_offset_bytes(model, &model->matrices[i])));
+        matrix *m = &model->matrices[i];
+        m->row_offset = (int32_t *)(void *)(base + take(&at, row_offset_bytes(model, m)));
     }
     model->scratch = base + take(&at, model->scratch_size);
     memset(model->scratch, 0, model->scratch_size);

@@ -21,13 +21,14 @@
 
 enum {
     MAX_LAYERS = 32,
-    MAX_COLUMNS = 1024,   /* 128 * 127 * (1024 + 3) < 2^24: a float32 holds every sum of a row exactly */
+    MAX_COLUMNS = 1024,   /* 128 * 127 * (1024 + 7) < 2^24: a float32 holds every sum of a row exactly */
     MAX_VALUES = 1 << 16, /* in a frame, or in the windows or outputs of a layer */
-    DENSE_ROWS = 16,      /* of a tile in a dense matrix */
-    SPARSE_ROWS = 8,      /* of a tile in a sparse one */
-    TILE_COLUMNS = 4,
+    DENSE_ROWS = 16, DENSE_COLUMNS = 4, /* of a tile in a dense matrix */
+    SPARSE_ROWS = 8, SPARSE_COLUMNS = 8, /* of a tile in a sparse one */
+    TILE = 64,            /* values in either */
     SLACK = 64, /* bytes that a kernel may read or write past the end of a vector: its last lanes */
     SLACK_ROWS = 16,
+    FILE_SLACK = 64, /* bytes of the file that may be read past the end of indices */
     ALIGNMENT = 64,
 };
 
@@ -42,7 +43,7 @@ typedef struct {
     uint32_t index_bytes;     /* sparse: 1 or 2 */
     const uint8_t *tiles;
     const uint16_t *tile_counts; /* sparse: (row_blocks,) */
-    const uint8_t *indices;      /* sparse: (tile_count, 4 / block_columns) */
+    const uint8_t *indices;      /* sparse: (tile_count, 8 / block_columns) */
     const uint8_t *steps;        /* (rows,) factor of a row's products; NULL: all are 1 */
     const float *scale, *bias;   /* (rows,), and SLACK_ROWS more may be read */
     int8_t codebook[16];         /* what the 4-bit codes stand for */
@@ -62,7 +63,7 @@ typedef struct {
 } layer;
 
 typedef struct {
-    const int16_t *sigmoid, *tanh; /* Q15, with one entry more that a gather may touch */
+    const int16_t *sigmoid, *tanh; /* Q15, with one entry before them that a gather may touch */
 } tables;
 
 /* The elementwise lines of arithmetic.py, see gates.h. */
@@ -71,15 +72,16 @@ typedef struct {
     void (*quantize_state)(const float *h, int8_t *hq, uint32_t count);
     void (*affine)(const matrix *m, const int32_t *acc, float *v);
     void (*rectify)(const matrix *m, const int32_t *acc, float gain, int8_t *q);
-    void (*gates)(const layer *gru, const tables *tables, const int32_t *ax, const int32_t *ah, float *h, int8_t *hq);
+    void (*gates)(const layer *gru, const tables *tables, const int32_t *ax, const int32_t *ah, float *room,
+                  float *h, int8_t *hq);
 } elementwise;
 
 typedef struct {
     const char *name;
     bool needs_row_offset;
     bool (*runs_here)(void);
-    /* rows of int8 x int8 -> acc, rows up to a whole block; `room` is memory for inputs in another order */
-    void (*product)(const matrix *m, const int8_t *q, int32_t *acc, uint8_t *room);
+    /* rows of int8 x int8 -> acc, rows up to a whole block; `gathered` is memory for the inputs of a sparse one */
+    void (*product)(const matrix *m, const int8_t *q, int32_t *acc, uint8_t *gathered);
     const elementwise *lines;
 } kernel;
 
@@ -109,7 +111,7 @@ struct tinyrnn {
     uint32_t matrix_count;
     const matrix *head;
     const char *labels; /* each ends with a zero byte; NULL if the file names none */
-    size_t frame_at, error_at, q_at[2], ax_at, ah_at, gathered_at, scores_at, scratch_size;
+    size_t frame_at, error_at, q_at[2], ax_at, ah_at, room_at, gathered_at, scores_at, scratch_size;
     uint8_t *scratch;
     void *allocated;
 };
@@ -122,7 +124,7 @@ const kernel *tinyrnn_choose_kernel(const char *name);
 
 #define SIGMOID_HALF 2048
 #define TANH_HALF 4096
-void tinyrnn_fill_tables(int16_t sigmoid[2 * SIGMOID_HALF + 1], int16_t tanh[2 * TANH_HALF + 1]);
+void tinyrnn_fill_tables(int16_t sigmoid[2 * SIGMOID_HALF], int16_t tanh[2 * TANH_HALF]);
 
 static inline size_t round_up(size_t value, size_t to) { return (value + to - 1) / to * to; }
 

@@ -49,7 +49,7 @@ static void step(const tinyrnn *model, uint8_t *scratch, const float *frame, flo
             int8_t *hq = bytes(scratch, l->hq_at);
             k->product(l->input, q, ax, gathered);
             k->product(l->state, hq, ah, gathered);
-            lines->gates(l, &model->tables, ax, ah, floats(scratch, l->h_at), hq);
+            lines->gates(l, &model->tables, ax, ah, floats(scratch, model->room_at), floats(scratch, l->h_at), hq);
             q = hq;
         } else {
             int8_t *outputs = bytes(scratch, model->q_at[next]);
@@ -70,7 +70,8 @@ static uint8_t *aligned(const tinyrnn *model, void *scratch) {
     return (uint8_t *)round_up((uintptr_t)(scratch == NULL ? model->scratch : scratch), ALIGNMENT);
 }
 
-void tinyrnn_steps(const tinyrnn *model, void *scratch, const float *frames, size_t count, float *state, float *scores) {
+void tinyrnn_steps(const tinyrnn *model, void *scratch, const float *frames, size_t count, float *state,
+                   float *scores) {
     uint8_t *room = aligned(model, scratch);
     take_state(model, room, state);
     for (size_t i = 0; i < count; i++) {

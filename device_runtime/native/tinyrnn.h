@@ -48,7 +48,7 @@ const char *tinyrnn_label(const tinyrnn *model, uint32_t at);
 /* The name of the code that runs the model, such as "avx2". */
 const char *tinyrnn_kernel(const tinyrnn *model);
 
-/* The name of the code that may be given as `kernel`, and runs on this processor, fastest first; NULL after the last. */
+/* What may be given as `kernel` and runs on this processor, fastest first; NULL after the last. */
 const char *tinyrnn_kernel_name(uint32_t at);
 
 /* Bytes of working memory for a second thread. */
