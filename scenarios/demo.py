@@ -8,6 +8,7 @@ from scenarios.scenario import Budget, Scenario, Smooth
 from train.augment import CLEAN
 from train.data.spoken_streams import SpokenStreams
 from train.data.spoken_words import SpokenWords
+from train.data.voices import EspeakVoices
 from train.loop import Schedule
 from train.material import COLD, WARM, Mix
 from train.student import StudentConfig
@@ -20,7 +21,7 @@ SCENARIO = Scenario(
     title="Three words, spoken by machines",
     summary="A keyword spotter from synthetic speech alone: 80 voices of espeak-ng, tested on voices never heard.",
     mix=Mix(
-        SpokenWords(words=WORDS, voices=80, takes=6, unknown_words=240, unknown_voices=5),
+        SpokenWords(words=WORDS, cast=EspeakVoices(80), takes=6, unknown_words=240, unknown_voices=5),
         negatives=(SpokenStreams(without=WORDS, streams=10),),
         hearings=(COLD, CLEAN, WARM, WARM),
     ),

@@ -277,9 +277,11 @@ def _sizes(bundle: Path) -> report.Sizes:
 
 def _data(trainings: Trainings) -> tuple[report.DataSet, ...]:
     mix = trainings.scenario.mix
-    used = {mix.words: "words", **dict.fromkeys(mix.noises, "noise")}
-    if mix.spoken:
-        used[mix.spoken] = "synthetic words"
+    used: dict[Recordings, str] = {
+        mix.words: "words",
+        **dict.fromkeys(mix.noises, "noise"),
+        **dict.fromkeys(mix.spoken, "synthetic words"),
+    }
     heard = [_data_set(source, used.get(source, "speech without the words"), SPLITS) for source in mix.sources]
     return (
         *heard,

@@ -78,6 +78,9 @@ class Scenario:
     soft: float = 0.7
     """Share of the student's loss that comes from the teacher."""
 
+    clear: float = 0.0
+    """Weight of no other word being heard in a word's clip: for words that may follow one another closely."""
+
     hint: float = 0.0
     """Weight of the teacher's hint about states, for the float student (`train.hint`)."""
 

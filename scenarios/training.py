@@ -50,7 +50,7 @@ class Trainings:
         self.histories: dict[str, History] = {}
         clip_steps = self.view.steps(COLD_VECTORS)
         negatives = tuple(i for i in range(len(self.labels)) if i not in self.words)
-        self.hard_loss = FrameLoss(clip_steps, negatives, self.view.stride)
+        self.hard_loss = FrameLoss(clip_steps, negatives, self.view.stride, clear=self.scenario.clear)
         self.soft_loss = replace(self.hard_loss, soft=self.scenario.soft)
         self.hint_loss = replace(self.soft_loss, hint=self.scenario.hint)
 
@@ -87,15 +87,13 @@ class Trainings:
         return student
 
     def student_value(self, student: nn.Module) -> float:
-        """What epochs are chosen by: right words, cold and warm, and clips without a word that stay quiet."""
+        """What epochs are chosen by: words recognized, cold and warm, where few clips without a word set one off."""
         return sum(self._streamed(student, features) for features in self.validation_copies) / 2
 
     def _streamed(self, student: nn.Module, features: FeatureSet) -> float:
         logits = metrics.in_batches(student, features, self.view)
         scores = metrics.clip_scores(logits, self.scenario.window_steps, self.hard_loss.clip_steps)
-        labels = torch.from_numpy(features.labels)
-        right = metrics.word_accuracy(scores, labels, self.words)
-        return right * metrics.rejection(scores, labels, self.words) if len(self.hard_loss.negatives) > 1 else right
+        return metrics.recognized(scores, torch.from_numpy(features.labels), self.words)
 
     def teacher_value(self, teacher: nn.Module) -> float:
         """Share of validation clips that the teacher labels right, cold and warm."""

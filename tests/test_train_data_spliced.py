@@ -13,7 +13,8 @@ from device_runtime.errors import InputError
 from device_runtime.recordings import Recording, read_audio
 from sounds import wav_bytes
 from train.data.dataset import UNKNOWN
-from train.data.spliced_words import SplicedWords, spliced, word_span
+from train.data.spliced_words import SplicedWords, spliced
+from train.word_span import word_span
 
 RATE = 16_000
 PITCH_HZ = {"yes": 300.0, "no": 1100.0, "up": 2500.0}

@@ -17,7 +17,7 @@ from train.data.dataset import SPLITS, UNKNOWN
 from train.data.other_words import OTHER_WORDS, near_misses, other_words
 from train.data.spoken_streams import SpokenStreams
 from train.data.spoken_words import SpokenWords
-from train.data.voices import Voice, accents, speak, speaker_family, voices
+from train.data.voices import EspeakVoices, Voice, accents, speak, speaker_family, voices
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +59,7 @@ def test_a_voice_says_the_same_whatever_was_said_before_and_in_any_process():
     backward = [speak("down", voice) for voice in reversed(chosen)][::-1]
     assert all(np.array_equal(a, b) for a, b in zip(forward, backward, strict=True))
     program = (
-        "import hashlib; from train.data.voices import Voice, speak; "
+        "import hashlib; from train.data.voices import EspeakVoices, Voice, speak; "
         "print(hashlib.sha256(speak('down', Voice('en-us+whisper')).tobytes()).hexdigest())"
     )
     heard = {subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout for _ in range(2)}
@@ -146,7 +146,7 @@ def test_each_word_gets_its_share_of_near_misses():
 
 
 def test_spoken_words_come_as_equal_clips_with_labels_and_speakers(own_cache):
-    data = SpokenWords(words=("yes", "no"), voices=20, takes=2, unknown_words=20, unknown_voices=2)
+    data = SpokenWords(words=("yes", "no"), cast=EspeakVoices(20), takes=2, unknown_words=20, unknown_voices=2)
     assert data.labels == ("yes", "no", UNKNOWN)
     clips = {split: data.clips(split) for split in SPLITS}
     speakers = {split: {clip.speaker for clip in clips[split]} for split in SPLITS}
@@ -161,16 +161,16 @@ def test_spoken_words_come_as_equal_clips_with_labels_and_speakers(own_cache):
 
 
 def test_spoken_words_are_spoken_once_and_then_read(monkeypatch, own_cache):
-    data = SpokenWords(words=("yes",), voices=20, takes=1)
+    data = SpokenWords(words=("yes",), cast=EspeakVoices(20), takes=1)
     first = data.clips("test")
-    monkeypatch.setattr(spoken_words, "speak", None)
+    monkeypatch.setattr(espeak, "speak", None)
     again = data.clips("test")
     assert all(np.array_equal(a.samples, b.samples) for a, b in zip(first, again, strict=True))
     assert [clip.speaker for clip in again] == [clip.speaker for clip in first]
 
 
 def test_half_a_cache_file_is_made_again(own_cache):
-    data = SpokenWords(words=("yes",), voices=20, takes=1)
+    data = SpokenWords(words=("yes",), cast=EspeakVoices(20), takes=1)
     first = data.clips("test")
     (stored,) = (own_cache / "spoken").glob("*.npz")
     stored.write_bytes(stored.read_bytes()[:5000])
@@ -178,7 +178,7 @@ def test_half_a_cache_file_is_made_again(own_cache):
 
 
 def test_spoken_words_can_be_read_as_files(own_cache):
-    data = SpokenWords(words=("yes",), voices=20, takes=1)
+    data = SpokenWords(words=("yes",), cast=EspeakVoices(20), takes=1)
     recordings, clips = data.recordings("test"), data.clips("test")
     assert [r.label for r in recordings] == [clip.label for clip in clips]
     np.testing.assert_allclose(read_audio(recordings[0].path), clips[0].samples, atol=2**-15)
@@ -186,7 +186,7 @@ def test_spoken_words_can_be_read_as_files(own_cache):
 
 def test_a_phrase_too_long_for_the_clip_says_so(own_cache):
     with pytest.raises(InputError, match=r"takes \d\.\d s at the fastest, but a clip is 0\.5 s"):
-        SpokenWords(words=("please turn on the kitchen light",), voices=10, clip_s=0.5).clips("train")
+        SpokenWords(words=("please turn on the kitchen light",), cast=EspeakVoices(10), clip_s=0.5).clips("train")
 
 
 def test_requests_that_make_no_sense_are_refused(own_cache):
@@ -197,7 +197,7 @@ def test_requests_that_make_no_sense_are_refused(own_cache):
     with pytest.raises(InputError, match="there is no split 'dev'"):
         SpokenWords(words=("yes",)).clips("dev")
     with pytest.raises(InputError, match="of 1 voices none is for"):
-        SpokenWords(words=("yes",), voices=1).clips("test")
+        SpokenWords(words=("yes",), cast=EspeakVoices(1)).clips("test")
 
 
 def test_streams_are_negative_speech_or_babble_by_the_voices_of_a_split(own_cache):
@@ -224,12 +224,12 @@ def test_a_full_disk_leaves_nothing_behind(monkeypatch, own_cache):
 
     monkeypatch.setattr(spoken_words.np, "savez", no_room)
     with pytest.raises(InputError, match="could not be kept in .*No space left on device"):
-        SpokenWords(words=("yes",), voices=20, takes=1).clips("test")
+        SpokenWords(words=("yes",), cast=EspeakVoices(20), takes=1).clips("test")
     assert list((own_cache / "spoken").iterdir()) == []
 
 
 def test_no_word_of_a_data_set_is_lost_between_labels_and_splits(own_cache):
-    data = SpokenWords(words=("yes", "no"), voices=20, unknown_words=30)
+    data = SpokenWords(words=("yes", "no"), cast=EspeakVoices(20), unknown_words=30)
     near = set(near_misses(data.words, 15))
     said = [word for split in SPLITS for word in data.words_of(split)]
     assert len(said) == len(set(said)) == 30

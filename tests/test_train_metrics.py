@@ -19,7 +19,7 @@ from device_runtime.session import Session
 from models import LABELS, SPEECH, random_frames
 from sounds import babble, wav_bytes, write_bundle
 from train.batches import FeatureSet, FrameView
-from train.metrics import clip_accuracy, clip_scores, in_batches, rejection, smoothed, word_accuracy
+from train.metrics import clip_accuracy, clip_scores, in_batches, recognized, smoothed, word_accuracy
 
 WINDOW_STEPS, CLIP_STEPS = 10, 32
 
@@ -93,11 +93,17 @@ def test_accuracy_is_of_the_words_among_the_words():
     assert word_accuracy(scores, labels, words=[0, 1]) == pytest.approx(2 / 3)
 
 
-def test_rejection_is_of_the_clips_without_a_word():
-    scores = torch.tensor([[0.9, 0.0, 0.1], [0.4, 0.3, 0.9], [0.6, 0.0, 0.9]])
-    assert rejection(scores, torch.tensor([0, 2, 2]), words=[0, 1]) == 0.5
-    assert rejection(scores, torch.tensor([0, 2, 2]), words=[0, 1], threshold=0.7) == 1.0
-    assert rejection(scores, torch.tensor([0, 1, 0]), words=[0, 1]) == 1.0
+def test_a_word_is_recognized_where_it_is_best_and_above_what_sets_off_false_alarms():
+    others = torch.linspace(0, 0.5, 101)[:, None].expand(-1, 3)  # 1 in 100 alarms for each of two words: above 0.495
+    said = torch.tensor([[0.9, 0.0, 0.1], [0.49, 0.3, 0.9], [0.6, 0.7, 0.0], [0.4, 0.51, 0.9]])
+    labels = torch.cat([torch.full((101,), 2), torch.tensor([0, 0, 0, 1])])
+    assert recognized(torch.cat([others, said]), labels, words=[0, 1], alarms=0.02) == 0.5
+    assert recognized(torch.cat([others, said]), labels, words=[0, 1], alarms=0.1) == 0.75
+
+
+def test_without_other_clips_a_word_is_recognized_where_it_is_best():
+    scores = torch.tensor([[0.01, 0.0, 0.9], [0.2, 0.1, 0.0]])
+    assert recognized(scores, torch.tensor([0, 1]), words=[0, 1]) == 0.5
 
 
 def test_a_clip_model_is_right_where_its_highest_score_is():

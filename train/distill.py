@@ -48,19 +48,18 @@ class FrameLoss:
     hint: float = 0.0
     """Weight of the teacher's hint (`train.hint`): the model must then give its states beside its logits."""
 
+    clear: float = 0.0
+    """Weight of no other word being heard in a word's clip, from where the word before must be forgotten."""
+
     @property
     def late(self) -> int:
-        """Steps in the clip's last quarter."""
-        return self.clip_steps // 4
-
-    @property
-    def held(self) -> int:
-        """Steps for which a word stays the answer, where its clip is long enough: three eighths of a clip.
+        """Steps for which a word is the answer: a quarter of a clip.
 
         Longer than the decoder smooths, so that a word that was said fills the window, and a passing resemblance in
-        the middle of another word does not.
+        the middle of another word does not. No longer than the pause between two words said in a row: at three
+        eighths a quarter of the second words was still taken for the first.
         """
-        return 3 * self.clip_steps // 8
+        return self.clip_steps // 4
 
     @property
     def early(self) -> int:
@@ -74,18 +73,21 @@ class FrameLoss:
         logits, states = model(frames, with_states=True) if hinted else (model(frames), None)
         logits = logits.float()  # (batch, steps, labels)
         words = ~whole
-        late, share = self.at_word_ends(logits, tails)
+        late = self.at_word_ends(logits, tails)
         asked = labels[:, None].expand(-1, late.shape[1])
         wrong = functional.cross_entropy(
             late.transpose(1, 2), asked, label_smoothing=self.smoothing, reduction="none"
-        )  # (batch, held)
-        loss = (wrong * share).sum(dim=1)
+        )  # (batch, late)
+        loss = wrong.mean(dim=1)
         if self.soft and len(batch) > 4:
             taught = (batch[4] / self.temperature).softmax(dim=1)  # (batch, labels)
             heard = (late / self.temperature).log_softmax(dim=2)
-            doubt = -((taught[:, None] * heard).sum(dim=2) * share).sum(dim=1) * self.temperature
+            doubt = -(taught[:, None] * heard).sum(dim=2).mean(dim=1) * self.temperature
             loss = torch.where(words, (1 - self.soft) * loss + self.soft * doubt, loss)
         start = max(0, logits.shape[1] - self.clip_steps)
+        if self.clear:
+            strays = self._strays(logits[:, start + self.early :], labels)
+            loss = torch.where(words, loss + self.clear * self._alarm(strays), loss)
         before = functional.log_softmax(logits[:, start : start + self.early], dim=2)[:, :, self.negatives[-1]]
         silent = -before.mean(dim=1)
         fires = -functional.log_softmax(logits, dim=2)[:, :, list(self.negatives)].logsumexp(dim=2)  # (batch, steps)
@@ -94,9 +96,15 @@ class FrameLoss:
         total = torch.where(words, loss + self.silence_weight * silent, 0.5 * loss + self._alarm(fires)).mean()
         if states is None:
             return total
-        held, share = self.at_word_ends(states, tails)
-        left = (held * share[:, :, None]).sum(dim=1)  # (batch, hidden)
+        left = self.at_word_ends(states, tails).mean(dim=1)  # (batch, hidden)
         return total + self.hint * similarity_gap(left[words], batch[5][words].float())
+
+    def _strays(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """How ready words other than the clip's own are to fire: (batch, steps, labels), (batch,) -> (batch, steps)."""
+        allowed = torch.zeros_like(logits[:, 0], dtype=torch.bool)
+        allowed[:, list(self.negatives)] = True
+        allowed = allowed.scatter(1, labels[:, None], True)[:, None]  # (batch, 1, labels)
+        return -logits.log_softmax(dim=2).masked_fill(~allowed, -torch.inf).logsumexp(dim=2)
 
     def _alarm(self, fires: torch.Tensor) -> torch.Tensor:
         """How ready words are to fire where none is said, on average and at worst: (batch, steps) -> (batch,).
@@ -106,16 +114,14 @@ class FrameLoss:
         worst = functional.avg_pool1d(fires[:, None], self.late, 1).amax(dim=(1, 2))
         return 0.5 * (fires.mean(dim=1) + worst)
 
-    def at_word_ends(self, rows: torch.Tensor, tails: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The steps that are taught, from the word's end on, and each one's share: (batch, held, any), (batch, held).
+    def at_word_ends(self, rows: torch.Tensor, tails: torch.Tensor) -> torch.Tensor:
+        """The steps that are taught, from the word's end on: (batch, steps, any), (batch,) -> (batch, late, any).
 
         A clip whose word ends with it, or later than its last quarter begins, has that quarter.
         """
         after = (tails // self.stride).clamp(self.late, self.clip_steps - self.early)
-        steps = (rows.shape[1] - after)[:, None] + torch.arange(self.held)  # (batch, held)
-        there = steps < rows.shape[1]
-        picked = steps.clamp(max=rows.shape[1] - 1)[:, :, None].expand(-1, -1, rows.shape[2])
-        return rows.gather(1, picked), there / there.sum(dim=1, keepdim=True)
+        steps = (rows.shape[1] - after)[:, None] + torch.arange(self.late)  # (batch, late)
+        return rows.gather(1, steps[:, :, None].expand(-1, -1, rows.shape[2]))
 
 
 def clip_loss(model: nn.Module, batch: Batch) -> torch.Tensor:

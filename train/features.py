@@ -22,15 +22,13 @@ from device_runtime.arithmetic import Float32
 from device_runtime.frontends.speech import SpeechFrontend, to_int16
 from device_runtime.recordings import Recording, read_audio
 from train.augment import PREROLL, SAMPLE_RATE_HZ, Hearing, Surroundings, hear, said
+from train.word_span import HOP, word_span
 
 Int16 = npt.NDArray[np.int16]
 Float16 = npt.NDArray[np.float16]
 
 CLIP = SAMPLE_RATE_HZ
 """Samples in a clip: one second."""
-
-HOP = 160
-"""Samples between feature vectors: 10 ms."""
 
 RECIPE = 2
 """Raised when the same arguments would give other features, so that no stale cache is used."""
@@ -119,9 +117,7 @@ def quiet_tails(clips: Clips, hearing: Hearing, seed: int) -> npt.NDArray[np.int
 
 
 def _quiet_tail(clip: Float32) -> int:
-    hops = clip[: len(clip) // HOP * HOP].reshape(-1, HOP)
-    energy = np.square(hops, dtype=np.float64).sum(axis=1)
-    return int(np.argmax(energy[::-1] >= 0.01 * energy.max()))
+    return (len(clip) - word_span(clip)[1]) // HOP
 
 
 def pieces(recordings: Sequence[Float32], count: int, seed: int) -> Clips:

@@ -30,7 +30,7 @@ class Mix:
     """Which data sets a scenario hears, and how."""
 
     words: DataSet
-    spoken: SpokenWords | None = None
+    spoken: tuple[SpokenWords, ...] = ()
     """Synthetic clips of the words and of others, beside the recorded ones."""
 
     unknown: tuple[Recordings, ...] = ()
@@ -59,14 +59,13 @@ class Mix:
     def labels(self) -> tuple[str, ...]:
         """The words, then `_unknown_` if there is other speech, then `_silence_`."""
         words = tuple(label for label in self.words.labels if not label.startswith("_"))
-        others = self.unknown or self.negatives or (self.spoken and self.spoken.unknown_words)
+        others = self.unknown or self.negatives or any(spoken.unknown_words for spoken in self.spoken)
         return (*words, *((UNKNOWN,) if others or UNKNOWN in self.words.labels else ()), SILENCE)
 
     @property
     def sources(self) -> tuple[Recordings, ...]:
         """All data sets, for the model card."""
-        spoken = (self.spoken,) if self.spoken else ()
-        return tuple(dict.fromkeys((self.words, *spoken, *self.unknown, *self.negatives, *self.noises)))
+        return tuple(dict.fromkeys((self.words, *self.spoken, *self.unknown, *self.negatives, *self.noises)))
 
 
 @dataclass(frozen=True)
@@ -81,8 +80,8 @@ class Material:
     def clips(self) -> Clips:
         """Words, then clips of other words."""
         recordings = list(self.mix.words.recordings(self.split))
-        if self.mix.spoken and self.split != "test":  # the test is on people
-            recordings += self.mix.spoken.recordings(self.split)
+        for spoken in self.mix.spoken if self.split != "test" else ():  # the test is on people
+            recordings += spoken.recordings(self.split)
         for source in self.mix.unknown:
             recordings += [replace(r, label=UNKNOWN) for r in source.recordings(self.split)]
         if not recordings:

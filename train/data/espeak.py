@@ -33,6 +33,7 @@ _DO_NOT_EXIT = 0x8000
 _UTF8 = 1
 _RATE, _PITCH, _PITCH_RANGE = 1, 3, 4
 _PHONEMES_APART = ord("_") << 8
+_IPA = 2
 
 _LONGEST_DATA_PATH = 120
 """espeak-ng cuts the path of its data at 160 characters, its own sub-folders included."""
@@ -72,6 +73,17 @@ def phonemes(texts: Sequence[str], name: str = "en-us") -> list[tuple[str, ...]]
     with _library() as espeak:
         _set_voice(espeak, name)
         return [_sounds(espeak, text) for text in texts]
+
+
+def ipa(text: str, name: str = "en-us") -> str:
+    """The sounds of a text in the international alphabet, with stress marks, as neural voices read them.
+
+    >>> ipa("yes")
+    'jˈɛs'
+    """
+    with _library() as espeak:
+        _set_voice(espeak, name)
+        return " ".join(clause.decode() for clause in _clauses(espeak, text, _IPA))
 
 
 def refuses(name: str) -> bool:
@@ -139,13 +151,17 @@ def _data_path() -> str:
 
 
 def _sounds(espeak: ctypes.CDLL, text: str) -> tuple[str, ...]:
-    rest = ctypes.c_char_p(_encoded(text))
     sounds: list[str] = []
-    while rest.value is not None:  # espeak takes one clause at a time, and moves the pointer on
-        clause = espeak.espeak_TextToPhonemes(ctypes.byref(rest), _UTF8, _PHONEMES_APART)
+    for clause in _clauses(espeak, text, _PHONEMES_APART):
         sounds += clause.decode().replace(" ", "_").split("_")
     bare = (sound.strip("',%=|;") for sound in sounds)
     return tuple(sound for sound in bare if sound and sound != ":")
+
+
+def _clauses(espeak: ctypes.CDLL, text: str, mode: int) -> Iterator[bytes]:
+    rest = ctypes.c_char_p(_encoded(text))
+    while rest.value is not None:  # espeak takes one clause at a time, and moves the pointer on
+        yield espeak.espeak_TextToPhonemes(ctypes.byref(rest), _UTF8, mode)
 
 
 def _encoded(text: str) -> bytes:

@@ -18,15 +18,13 @@ from device_runtime.arithmetic import Float32
 from device_runtime.errors import InputError
 from device_runtime.recordings import Recording, read_audio
 from train.data.cache import cache_folder
+from train.data.cast import SAMPLE_RATE_HZ
 from train.data.dataset import SPLITS, UNKNOWN, DataSet
 from train.data.spoken_words import keep
-from train.data.voices import SAMPLE_RATE_HZ
+from train.word_span import word_span
 
 _MADE_BY = 1
 """Counted up whenever the same request gives other samples."""
-
-HOP = 160
-"""Samples in each 10 ms whose energy tells speech from pauses."""
 
 FADE = 320
 """Samples, 20 ms, over which one half goes over into the other."""
@@ -116,14 +114,6 @@ def spliced(start: Float32, end: Float32, random: np.random.Generator) -> Float3
     met = head[len(head) - fade :] * (1 - rising) + tail[:fade] * rising
     out = np.concatenate([head[: len(head) - fade], met, tail[fade:]])
     return out[max(0, len(out) - len(end)) :]  # what is before the first word makes room
-
-
-def word_span(clip: Float32) -> tuple[int, int]:
-    """First and last sample of the word in a clip: from the first to the last 10 ms within 20 dB of the loudest."""
-    hops = clip[: len(clip) // HOP * HOP].reshape(-1, HOP)
-    energy = np.square(hops, dtype=np.float64).sum(axis=1)
-    loud = np.flatnonzero(energy >= 0.01 * energy.max(initial=0.0))
-    return (int(loud[0]) * HOP, (int(loud[-1]) + 1) * HOP) if len(loud) else (0, len(clip))
 
 
 def _power(audio: Float32) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
@@ -12,14 +11,14 @@ import numpy as np
 from device_runtime.arithmetic import Float32
 from device_runtime.errors import InputError
 from device_runtime.recordings import Recording
-from train.data import espeak
 from train.data.cache import cache_folder
+from train.data.cast import SAMPLE_RATE_HZ, Cast, Speaker
 from train.data.dataset import SILENCE, SPLITS, UNKNOWN
 from train.data.other_words import OTHER_WORDS, other_words
 from train.data.spoken_words import keep, share
-from train.data.voices import SAMPLE_RATE_HZ, Voice, speak, voices
+from train.data.voices import EVERY_SPEAKER
 
-_MADE_BY = 1
+_MADE_BY = 2
 """Counted up whenever the same request gives other samples."""
 
 
@@ -35,6 +34,9 @@ class SpokenStreams:
     without: tuple[str, ...]
     """The user's words, which are never said, nor what sounds exactly like them."""
 
+    cast: Cast = EVERY_SPEAKER
+    """Who speaks."""
+
     streams: int = 10
     """Recordings in each split, by another voice each."""
 
@@ -49,17 +51,17 @@ class SpokenStreams:
     @property
     def name(self) -> str:
         """Spoken, not recorded: reports must say so."""
-        return f"spoken-{'streams' if self.at_once == 1 else 'babble'}-{self.language}"
+        return f"spoken-{'streams' if self.at_once == 1 else 'babble'}-{self.cast.name}"
 
     @property
     def source(self) -> str:
         """How the streams are made."""
-        return f"synthetic speech by espeak-ng {espeak.version()} (espeakng-loader), {self.at_once} at once"
+        return f"{self.cast.source}, {self.at_once} at once"
 
     @property
     def licence(self) -> str:
-        """Of the recordings: the program's own licence does not extend to what it says."""
-        return "synthetic (espeak-ng is GPL-3.0-or-later; its output is not covered)"
+        """Of the recordings."""
+        return self.cast.licence
 
     @property
     def label(self) -> str:
@@ -70,8 +72,8 @@ class SpokenStreams:
         """WAV files in the cache folder: spoken at the first call, found at the next."""
         if split not in SPLITS:
             raise InputError(f"there is no split {split!r}. Choose one of: {', '.join(SPLITS)}.")
-        speakers = [voice for voice in voices(87, self.seed, self.language) if voice.split == split]
-        request = json.dumps([_MADE_BY, espeak.version(), split, dataclasses.astuple(self)])
+        speakers = self.cast.speakers(split)
+        request = json.dumps([_MADE_BY, self.cast.source, split, repr(self)])
         folder = cache_folder() / "spoken" / hashlib.sha256(request.encode()).hexdigest()[:16]
         recordings = []
         for number in range(self.streams):
@@ -82,7 +84,7 @@ class SpokenStreams:
             recordings.append(Recording(path, self.label, together[0].speaker, split))
         return recordings
 
-    def _mixed(self, together: list[Voice], split: str, number: int) -> Float32:
+    def _mixed(self, together: list[Speaker], split: str, number: int) -> Float32:
         """All voices added up, at -20 dB of full scale, as recorded speech is about."""
         generator = np.random.default_rng([self.seed, 8, SPLITS.index(split), number])
         words = list(other_words(self.without, self.others, self.language))
@@ -91,14 +93,14 @@ class SpokenStreams:
         mixed = np.sum([self._monologue(voice, said, generator) for voice in together], axis=0)
         return np.clip(mixed * (0.1 / np.sqrt(np.mean(mixed**2))), -1, 1).astype(np.float32)
 
-    def _monologue(self, voice: Voice, words: tuple[str, ...], generator: np.random.Generator) -> Float32:
+    def _monologue(self, voice: Speaker, words: tuple[str, ...], generator: np.random.Generator) -> Float32:
         """Phrases of three to eight words with pauses between them, over a faint hiss."""
         length = round(self.seconds * SAMPLE_RATE_HZ)
         samples = (1e-4 * generator.standard_normal(length)).astype(np.float32)
         start = 0
         while start < length:
             phrase = " ".join(words[int(i)] for i in generator.integers(len(words), size=generator.integers(3, 9)))
-            spoken = speak(phrase, voice)[: length - start]
+            spoken = voice.say(phrase)[: length - start]
             samples[start : start + len(spoken)] += spoken
             start += len(spoken) + int(generator.uniform(0.1, 0.8) * SAMPLE_RATE_HZ)
         return samples

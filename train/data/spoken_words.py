@@ -1,8 +1,7 @@
-"""A data set that needs no data: any words, spoken by the voices of `voices.py`, with other words to tell them from."""
+"""A data set that needs no data: any words, spoken by a cast of voices, with other words to tell them from."""
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import io
 import json
@@ -20,36 +19,36 @@ import soundfile
 from device_runtime.arithmetic import Float32
 from device_runtime.errors import InputError
 from device_runtime.recordings import Recording
-from train.data import espeak
 from train.data.cache import CACHE_VARIABLE, cache_folder
+from train.data.cast import SAMPLE_RATE_HZ, Cast, Speaker
 from train.data.dataset import SPLITS, UNKNOWN, Clip
 from train.data.other_words import OTHER_WORDS, near_misses, other_words
-from train.data.voices import SAMPLE_RATE_HZ, Voice, speak, voices
+from train.data.voices import EVERYDAY
 
-_MADE_BY = 1
+_MADE_BY = 2
 """Counted up whenever the same request gives other samples, so that nobody trains on a stale cache."""
-
-_FASTEST_WPM = 450
 
 
 @dataclass(frozen=True)
 class _Utterance:
     text: str
     label: str
-    voice: Voice
+    voice: Speaker
 
 
 @dataclass(frozen=True)
 class SpokenWords:
     """Clips of words that nobody recorded.
 
-    >>> data = SpokenWords(words=("yes", "no"), voices=60, unknown_words=200)
+    >>> data = SpokenWords(words=("yes", "no"), unknown_words=200)
     >>> data.labels
     ('yes', 'no', '_unknown_')
     """
 
     words: tuple[str, ...]
-    voices: int = 60
+    cast: Cast = EVERYDAY
+    """Who says them."""
+
     takes: int = 2
     """How often each voice says each word: at another rate, pitch and place in the clip each time."""
 
@@ -73,17 +72,17 @@ class SpokenWords:
     @property
     def name(self) -> str:
         """Spoken, not recorded: reports must say so."""
-        return f"spoken-{self.language}"
+        return f"spoken-{self.cast.name}"
 
     @property
     def source(self) -> str:
         """How the clips are made."""
-        return f"synthetic speech by espeak-ng {espeak.version()} (espeakng-loader), {self.voices} voices"
+        return self.cast.source
 
     @property
     def licence(self) -> str:
-        """Of the clips: the program's own licence does not extend to what it says."""
-        return "synthetic (espeak-ng is GPL-3.0-or-later; its output is not covered)"
+        """Of the clips."""
+        return self.cast.licence
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -131,19 +130,17 @@ class SpokenWords:
     def _utterances(self, split: str) -> list[_Utterance]:
         if split not in SPLITS:
             raise InputError(f"there is no split {split!r}. Choose one of: {', '.join(SPLITS)}.")
-        speakers = [v for v in voices(self.voices, self.seed, self.language) if v.split == split]
-        if not speakers:
-            raise InputError(f"of {self.voices} voices none is for {split}. Ask for 10 voices or more.")
+        speakers = self.cast.speakers(split)
         generator = np.random.default_rng([self.seed, 5, SPLITS.index(split)])
         said = [
-            _Utterance(word, word, _another_take(voice, generator) if take else voice)
+            _Utterance(word, word, voice.another_take(generator) if take else voice)
             for word in self.words
             for voice in speakers
             for take in range(self.takes)
         ]
         for word in self.words_of(split):
             for i in generator.permutation(len(speakers))[: self.unknown_voices]:
-                said.append(_Utterance(word, UNKNOWN, _another_take(speakers[i], generator)))
+                said.append(_Utterance(word, UNKNOWN, speakers[i].another_take(generator)))
         return said
 
     def _spoken(self, split: str, utterances: list[_Utterance]) -> list[Float32]:
@@ -161,7 +158,7 @@ class SpokenWords:
         return [piece.astype(np.float32) / np.float32(32768) for piece in np.split(samples, ends[:-1])]
 
     def _key(self, split: str) -> str:
-        request = [_MADE_BY, espeak.version(), split, dataclasses.astuple(self)]
+        request = [_MADE_BY, self.cast.source, split, repr(self)]
         return hashlib.sha256(json.dumps(request).encode()).hexdigest()[:16]
 
 
@@ -172,26 +169,18 @@ def share(words: list[str], split: str) -> tuple[str, ...]:
     return tuple(words[first:last])
 
 
-def _another_take(voice: Voice, generator: np.random.Generator) -> Voice:
-    return dataclasses.replace(
-        voice,
-        rate_wpm=int(generator.integers(110, 230)),
-        pitch=int(np.clip(voice.pitch + generator.integers(-20, 21), 0, 99)),
-        pitch_range=int(generator.integers(20, 85)),
-    )
-
-
-def _speak_within(text: str, voice: Voice, longest_s: float) -> Float32:
+def _speak_within(text: str, speaker: Speaker, longest_s: float) -> Float32:
     """Spoken faster where it would not fit the clip."""
-    samples = speak(text, voice)
+    samples = speaker.say(text)
     while len(samples) > longest_s * SAMPLE_RATE_HZ:
-        if voice.rate_wpm == _FASTEST_WPM:
+        hurried = speaker.faster()
+        if hurried is None:
             raise InputError(
                 f"{text!r} takes {len(samples) / SAMPLE_RATE_HZ:.1f} s at the fastest, but a clip is "
                 f"{longest_s + 0.02:.1f} s. Give a longer clip_s, or a shorter text."
             )
-        voice = dataclasses.replace(voice, rate_wpm=min(round(voice.rate_wpm * 1.25), _FASTEST_WPM))
-        samples = speak(text, voice)
+        speaker = hurried
+        samples = speaker.say(text)
     return samples
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import soxr
@@ -18,9 +18,12 @@ import soxr
 from device_runtime.arithmetic import Float32
 from device_runtime.errors import InputError
 from train.data import espeak
+from train.data.cast import SAMPLE_RATE_HZ, Speaker, without_silence
+from train.data.dataset import SPLITS
 
-SAMPLE_RATE_HZ = 16000
-SPLITS = ("train", "validation", "test")
+FASTEST_WPM = 450
+SLOWEST_WPM = 80
+
 
 UNUSABLE = frozenset({"Demonic", "UniRobot", "anikaRobot", "announcer", "fast", "kaukovalta"}).union(
     {f"robosoft{number}" for number in ("", *range(2, 9))}, {f"RicishayMax{number}" for number in ("", 2, 3)}
@@ -58,7 +61,7 @@ class Voice:
 
     def __post_init__(self) -> None:
         for field, value, low, high in (
-            ("rate_wpm", self.rate_wpm, 80, 450),
+            ("rate_wpm", self.rate_wpm, SLOWEST_WPM, FASTEST_WPM),
             ("pitch", self.pitch, 0, 99),
             ("pitch_range", self.pitch_range, 0, 99),
         ):
@@ -70,16 +73,70 @@ class Voice:
         """Who speaks: what training and test may not share."""
         return self.name
 
+    def say(self, text: str) -> Float32:
+        """The samples at 16 kHz in -1..1, without the silence around: the same at every call."""
+        return speak(text, self)
+
+    def another_take(self, generator: np.random.Generator) -> Voice:
+        """The same voice, at another rate and pitch."""
+        return replace(
+            self,
+            rate_wpm=int(generator.integers(110, 230)),
+            pitch=int(np.clip(self.pitch + generator.integers(-20, 21), 0, 99)),
+            pitch_range=int(generator.integers(20, 85)),
+        )
+
+    def faster(self) -> Voice | None:
+        """A quarter more words a minute, up to espeak-ng's own limit."""
+        if self.rate_wpm == FASTEST_WPM:
+            return None
+        return replace(self, rate_wpm=min(round(self.rate_wpm * 1.25), FASTEST_WPM))
+
+
+@dataclass(frozen=True)
+class EspeakVoices:
+    """`count` different voices of espeak-ng: see `voices`."""
+
+    count: int = 60
+    seed: int = 0
+    language: str = "en"
+
+    @property
+    def name(self) -> str:
+        """The language's: no other cast speaks so many."""
+        return self.language
+
+    @property
+    def source(self) -> str:
+        """The program."""
+        return f"synthetic speech by espeak-ng {espeak.version()} (espeakng-loader), {self.count} voices"
+
+    @property
+    def licence(self) -> str:
+        """The program's own licence does not extend to what it says."""
+        return "synthetic (espeak-ng is GPL-3.0-or-later; its output is not covered)"
+
+    def speakers(self, split: str) -> list[Speaker]:
+        """Those of a split, in the order of `voices`."""
+        chosen: list[Speaker] = [v for v in voices(self.count, self.seed, self.language) if v.split == split]
+        if not chosen:
+            raise InputError(f"of {self.count} voices none is for {split}. Ask for 10 voices or more.")
+        return chosen
+
+
+EVERYDAY = EspeakVoices()
+"""Enough for most words."""
+
+EVERY_SPEAKER = EspeakVoices(87)
+"""Each of espeak-ng's speakers, once."""
+
 
 def speak(text: str, voice: Voice) -> Float32:
     """The voice's samples at 16 kHz in -1..1, without the silence around: the same at every call."""
     spoken = espeak.speak(voice.name, text, voice.rate_wpm, voice.pitch, voice.pitch_range)
-    level = np.abs(spoken.astype(np.int32))
-    loud = np.flatnonzero(level > 0.01 * level.max(initial=1))
-    if loud.size == 0:
+    heard = without_silence(spoken, espeak.SAMPLE_RATE_HZ).astype(np.float32) / 32768
+    if not len(heard):
         raise InputError(f"the voice {voice.name!r} makes no sound of {text!r}. Give a word of that language.")
-    margin = espeak.SAMPLE_RATE_HZ // 100  # 10 ms: quiet onsets such as the f of "four"
-    heard = spoken[max(loud[0] - margin, 0) : loud[-1] + margin].astype(np.float32) / 32768
     return np.asarray(soxr.resample(heard, espeak.SAMPLE_RATE_HZ, SAMPLE_RATE_HZ), np.float32)
 
 
