@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from device_runtime.arithmetic import Float32
+from train.data.dataset import Described
 
 SAMPLE_RATE_HZ = 16000
 
@@ -32,20 +33,8 @@ class Speaker(Protocol):
         """The same voice in more of a hurry; None where it cannot be."""
 
 
-class Cast(Protocol):
+class Cast(Described, Protocol):
     """All who may speak."""
-
-    @property
-    def name(self) -> str:
-        """Short, for the names of data sets."""
-
-    @property
-    def source(self) -> str:
-        """The program and its voices, with their versions: others speak other samples."""
-
-    @property
-    def licence(self) -> str:
-        """Of what they say."""
 
     def speakers(self, split: str) -> list[Speaker]:
         """Those of "train", "validation" or "test"."""

@@ -17,8 +17,8 @@ SILENCE = "_silence_"
 """No speech at all: a room, a street, a fan."""
 
 
-class Recordings(Protocol):
-    """Files with a label, a speaker and a split; noise and negative speech are no more than that."""
+class Described(Protocol):
+    """What a model card tells of whatever a model has heard."""
 
     @property
     def name(self) -> str:
@@ -26,11 +26,15 @@ class Recordings(Protocol):
 
     @property
     def source(self) -> str:
-        """Where a user gets the data: an address, or how it is made."""
+        """Where a user gets it: an address, or how it is made, with the versions of what makes it."""
 
     @property
     def licence(self) -> str:
-        """Under which terms, for the model card."""
+        """Under which terms."""
+
+
+class Recordings(Described, Protocol):
+    """Files with a label, a speaker and a split; noise and negative speech are no more than that."""
 
     def recordings(self, split: str) -> list[Recording]:
         """Of "train", "validation" or "test"; no speaker is in two of them, where the set can promise that."""
