@@ -9,8 +9,12 @@ import importlib
 import importlib.util
 import logging
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+import numpy as np
+import numpy.typing as npt
+
+from device_runtime import extension
 from device_runtime.arithmetic import Float32
 from device_runtime.bundle import MODEL, Bundle
 from device_runtime.errors import EngineError
@@ -29,6 +33,27 @@ class Engine(Protocol):
 
     def step(self, frame: Float32, state: Float32) -> tuple[Float32, Float32]:
         """(feature_size,), (state_size,) -> scores (labels,), next state (state_size,). Keeps nothing."""
+        ...
+
+
+class SpeechStream(Protocol):
+    """16 kHz speech to scores; the only part of an engine that remembers."""
+
+    def push(self, samples: npt.NDArray[np.int16]) -> Float32:
+        """Take any number of samples; return the scores of each step that they led to, (n, labels)."""
+        ...
+
+    def reset(self) -> None:
+        """Forget everything heard so far."""
+        ...
+
+
+@runtime_checkable
+class SpeechEngine(Engine, Protocol):
+    """An engine that has the speech front end in it, so that samples become scores in one call."""
+
+    def stream(self, stride: int) -> SpeechStream:
+        """A new stream for a model whose frames are vectors of speech, `stride` of them apart."""
         ...
 
 
@@ -58,7 +83,7 @@ def _is_there(package: str) -> bool:
 
 ENGINES = {
     "reference": Choice(MODEL, "device_runtime.engines.reference"),
-    "native": Choice(MODEL, "device_runtime.engines.native", ("device_runtime.native._native",), instead="reference"),
+    "native": Choice(MODEL, "device_runtime.engines.native", (extension.NAME,), instead="reference"),
     "onnx": Choice("model.onnx", "device_runtime.engines.onnx", ("onnxruntime",)),
     "litert": Choice("model.tflite", "device_runtime.engines.litert", ("ai_edge_litert", "tflite_runtime")),
 }

@@ -2,7 +2,7 @@
  *
  *      0  "tinyrnn" and a zero byte            32  labels_at      0: none
  *      8  format, 1                            36  labels_bytes   texts, each ends with a zero byte
- *     12  file_size                            40  zeros
+ *     12  file_size                            40  stride of the speech front end, 0: of no such; then zeros
  *     16  feature_size                         64  layers, 16 bytes each: kind (1 dense, 2 GRU), hop, output_gain, 0
  *     20  input_gain                               matrices, 64 bytes each: one of a dense layer, input and state of
  *     24  layer_count                              a GRU layer; that of the head comes last
@@ -247,6 +247,11 @@ static bool read_header(const file *f, tinyrnn *model) {
     if (model->feature_size < 1 || model->feature_size > MAX_VALUES || !is_gain(model->input_gain)) {
         return refuse(f, "feature_size is %lu and input_gain %g", (unsigned long)model->feature_size,
                       (double)model->input_gain);
+    }
+    model->stride = uint32_at(f, 40);
+    if (model->stride > MAX_VALUES) {
+        return refuse(f, "its frames are %lu vectors of speech apart; this engine takes up to %d",
+                      (unsigned long)model->stride, MAX_VALUES);
     }
     if (model->layer_count > MAX_LAYERS) {
         return refuse(f, "it has %lu layers; this engine takes %d", (unsigned long)model->layer_count, MAX_LAYERS);

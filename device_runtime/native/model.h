@@ -105,6 +105,7 @@ struct tinyrnn {
     const kernel *kernel;
     tables tables;
     uint32_t feature_size, state_size, score_count, layer_count;
+    uint32_t stride; /* of the speech front end; 0: the file does not tell */
     float input_gain;
     layer layers[MAX_LAYERS];
     matrix matrices[2 * MAX_LAYERS + 1];
