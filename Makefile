@@ -8,7 +8,7 @@ RUNTIME_FILES := $(shell find device_runtime -name build -prune -o -name '*.py' 
 NATIVE_FILES := $(wildcard device_runtime/native/*.[ch])
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-runtime check bench
+.PHONY: help demo test test-runtime check bench native
 
 help:  ## list these targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /|/' | awk -F'|' '{ printf "make %-13s %s\n", $$1, $$2 }'
@@ -32,6 +32,9 @@ check: .venv/installed  ## formatting, lint and types
 
 bench: .venv/installed  ## time every engine side by side
 	$(BIN)/python -m scenarios.benchmarks
+
+native:  ## build the engine as a plain C library, and its example program
+	$(MAKE) -C device_runtime/native
 
 .venv/installed: pyproject.toml device_runtime/pyproject.toml constraints.txt $(NATIVE_FILES)
 	$(call new_venv,.venv)

@@ -12,6 +12,7 @@ import numpy as np
 
 from device_runtime import codecs
 from device_runtime.arithmetic import Affine, Dense, Model
+from device_runtime.bundle import Bundle
 
 FILE = "model.native"
 MAGIC = b"tinyrnn\0"
@@ -78,6 +79,12 @@ def to_bytes(model: Model, labels: Sequence[str] = (), stride: int = 0) -> bytes
         stride,
     )
     return header + body
+
+
+def of_bundle(bundle: Bundle) -> bytes:
+    """The content of model.native for a bundle, with what its manifest tells of words and frames."""
+    manifest = bundle.manifest
+    return to_bytes(bundle.model, manifest.labels, manifest.frontend.get("stride", 0))
 
 
 def _matrix(affine: Affine, sections: _Sections) -> bytes:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import logging
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
-from device_runtime import extension
+from device_runtime import extension, flat
 from device_runtime.arithmetic import Float32
 from device_runtime.bundle import MODEL, Bundle
 from device_runtime.errors import EngineError
@@ -69,6 +70,9 @@ class Choice:
     instead: str | None = None
     """Another engine with the same bits, which takes over where this one is not installed."""
 
+    packed: Mapping[str, Callable[[Bundle], bytes]] = field(default_factory=dict)
+    """Files that a bundle packed for it holds besides, and what makes each."""
+
     def is_installed(self) -> bool:
         """Whether its package is here."""
         return not self.packages or any(map(_is_there, self.packages))
@@ -83,7 +87,9 @@ def _is_there(package: str) -> bool:
 
 ENGINES = {
     "reference": Choice(MODEL, "device_runtime.engines.reference"),
-    "native": Choice(MODEL, "device_runtime.engines.native", (extension.NAME,), instead="reference"),
+    "native": Choice(
+        MODEL, "device_runtime.engines.native", (extension.NAME,), "reference", {flat.FILE: flat.of_bundle}
+    ),
     "onnx": Choice("model.onnx", "device_runtime.engines.onnx", ("onnxruntime",)),
     "litert": Choice("model.tflite", "device_runtime.engines.litert", ("ai_edge_litert", "tflite_runtime")),
 }

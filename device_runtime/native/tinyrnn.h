@@ -28,6 +28,10 @@
 extern "C" {
 #endif
 
+#if defined(__GNUC__)
+#pragma GCC visibility push(default)
+#endif
+
 #define TINYRNN_ERROR_SIZE 160
 
 typedef struct tinyrnn tinyrnn;
@@ -102,6 +106,10 @@ size_t tinyrnn_stream_due(const tinyrnn_stream *stream, size_t count);
  * scores (tinyrnn_stream_due, score_count). How a sound is cut into calls changes nothing. `scratch` is as in
  * tinyrnn_steps. */
 size_t tinyrnn_stream_push(tinyrnn_stream *stream, void *scratch, const int16_t *samples, size_t count, float *scores);
+
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
 
 #ifdef __cplusplus
 }
