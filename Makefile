@@ -8,7 +8,7 @@ RUNTIME_FILES := $(shell find device_runtime -name build -prune -o -name '*.py' 
 NATIVE_FILES := $(wildcard device_runtime/native/*.[ch])
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-runtime check bench native
+.PHONY: help demo test test-runtime check bench native fuzz
 
 help:  ## list these targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /|/' | awk -F'|' '{ printf "make %-13s %s\n", $$1, $$2 }'
@@ -35,6 +35,9 @@ bench: .venv/installed  ## time every engine side by side
 
 native:  ## build the engine as a plain C library, and its example program
 	$(MAKE) -C device_runtime/native
+
+fuzz:  ## look for a hostile model.native that harms the engine, for a minute; needs clang
+	$(MAKE) -C tests/fuzz
 
 .venv/installed: pyproject.toml device_runtime/pyproject.toml constraints.txt $(NATIVE_FILES)
 	$(call new_venv,.venv)
