@@ -12,6 +12,7 @@ import numpy as np
 
 from device_runtime import codecs
 from device_runtime.arithmetic import Affine, Dense, Model
+from device_runtime.bundle import Bundle
 
 FILE = "model.native"
 MAGIC = b"tinyrnn\0"
@@ -44,8 +45,12 @@ class _Sections:
         return bytes(self._bytes) + bytes(SLACK_BYTES)
 
 
-def to_bytes(model: Model, labels: Sequence[str] = ()) -> bytes:
-    """The content of model.native; `labels` are what the scores stand for, for a program without a manifest."""
+def to_bytes(model: Model, labels: Sequence[str] = (), stride: int = 0) -> bytes:
+    """The content of model.native.
+
+    A program without a manifest reads from it what the scores stand for, and of a model that hears speech how many
+    vectors of the front end lie from one frame to the next.
+    """
     affines: list[Affine] = []
     layers = b""
     for layer in model.layers:
@@ -62,7 +67,7 @@ def to_bytes(model: Model, labels: Sequence[str] = ()) -> bytes:
     labels_at = sections.add(texts, 1) if labels else 0
     body = layers + matrices + sections.finish()
     header = MAGIC + struct.pack(
-        "<IIIfIIII24x",
+        "<IIIfIIIII20x",
         FORMAT,
         HEADER_BYTES + len(body),
         model.feature_size,
@@ -71,8 +76,15 @@ def to_bytes(model: Model, labels: Sequence[str] = ()) -> bytes:
         len(model.head.bias),
         labels_at,
         len(texts),
+        stride,
     )
     return header + body
+
+
+def of_bundle(bundle: Bundle) -> bytes:
+    """The content of model.native for a bundle, with what its manifest tells of words and frames."""
+    manifest = bundle.manifest
+    return to_bytes(bundle.model, manifest.labels, manifest.frontend.get("stride", 0))
 
 
 def _matrix(affine: Affine, sections: _Sections) -> bytes:

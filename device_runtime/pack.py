@@ -14,8 +14,9 @@ from device_runtime.meant import meant
 def pack(source: Path | str, target: Path | str, engine: str = engines.DEFAULT) -> Manifest:
     """Copy a verified bundle, leaving out the other engines' files and the golden frames; return its manifest.
 
-    model.npz is in every pack, byte for byte: the reference engine can always take over. The model card keeps its data
-    and licences; how each stage was measured stays in the whole bundle.
+    A pack for the native engine also holds model.native, which a program without Python reads. model.npz is in every
+    pack, byte for byte: the reference engine can always take over. The model card keeps its data and licences; how each
+    stage was measured stays in the whole bundle.
     """
     opened = bundle.read(source)
     if Path(target).resolve() == Path(source).resolve():
@@ -23,12 +24,15 @@ def pack(source: Path | str, target: Path | str, engine: str = engines.DEFAULT) 
     if engine not in engines.ENGINES:
         near = meant(engine, engines.ENGINES)
         raise EngineError(f"there is no engine {engine!r}{near}. Choose one of: {', '.join(engines.ENGINES)}")
-    needed = engines.ENGINES[engine].file
+    choice = engines.ENGINES[engine]
+    needed = choice.file
     if needed not in opened.manifest.files:
         raise BundleError(f"{source} has no {needed}, which the engine {engine} reads. Choose another engine")
 
     def write_files(folder: Path) -> None:
         for name in {bundle.MODEL, needed}:
             shutil.copyfile(opened.folder / name, folder / name)
+        for name, make in choice.packed.items():
+            (folder / name).write_bytes(make(opened))
 
     return bundle.write(target, opened.manifest.for_device(), opened.model, write_files, compact=True)

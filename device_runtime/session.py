@@ -13,7 +13,7 @@ from device_runtime.arithmetic import Float32
 from device_runtime.bundle import Bundle
 from device_runtime.errors import BundleError, InputError
 from device_runtime.events import Event
-from device_runtime.frontends import Frame
+from device_runtime.hearing import Hearing, hearing
 from device_runtime.meant import meant
 
 PIECE_FRAMES = 32
@@ -69,7 +69,7 @@ class Session:
         """Forget everything heard so far."""
         self.frontend.reset()
         self.decoder.reset()
-        self._state = self.bundle.model.initial_state()
+        self._hearing: Hearing | None = None
 
     def push(self, samples: Float32) -> list[Event]:
         """Take any number of samples; return the events that they completed."""
@@ -78,14 +78,12 @@ class Session:
     def listen(self, samples: Float32) -> Iterator[Step]:
         """Take samples as `push` does, telling of each step; what is not asked for is not heard."""
         self.frontend.check(samples)
+        if self._hearing is None:
+            self._hearing = hearing(self.frontend, self.engine, self.bundle.model.initial_state())
         for at in range(0, len(samples), self._piece):
-            for frame in self.frontend.push(samples[at : at + self._piece]):
-                yield self._step(frame)
-
-    def _step(self, frame: Frame) -> Step:
-        scores, self._state = self.engine.step(frame.values, self._state)
-        smoothed, events = self.decoder.push(scores, frame.time_s)
-        return Step(frame.time_s, smoothed, events)
+            for time_s, scores in self._hearing.push(samples[at : at + self._piece]):
+                smoothed, events = self.decoder.push(scores, time_s)
+                yield Step(time_s, smoothed, events)
 
 
 def _with_thresholds(

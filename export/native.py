@@ -16,10 +16,13 @@ class Native:
 
     filename = flat.FILE
 
-    def __init__(self, labels: tuple[str, ...] = ()) -> None:
+    def __init__(self, labels: tuple[str, ...] = (), stride: int = 0) -> None:
         self.labels = labels
         """What the scores stand for; firmware that has no manifest reads them from the file."""
 
+        self.stride = stride
+        """Of a model that hears speech: vectors of the front end from one frame to the next."""
+
     def write(self, model: Model, path: Path) -> None:
         """Write the flat file."""
-        path.write_bytes(flat.to_bytes(model, self.labels))
+        path.write_bytes(flat.to_bytes(model, self.labels, self.stride))

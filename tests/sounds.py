@@ -4,14 +4,21 @@ import dataclasses
 import struct
 
 import numpy as np
+import pytest
 
 from device_runtime import bundle
-from models import LABELS, SMOOTH, tiny_manifest, tiny_model
+from models import LABELS, NATIVE, SMOOTH, tiny_manifest, tiny_model
 
 RATE = 16_000
 WINDOW = {"kind": "window", "sample_rate_hz": RATE, "mean": [0.0], "std": [0.1], "segment": 200}
 EAGER = {**SMOOTH, "window_ms": 50, "thresholds": dict.fromkeys(LABELS, 0.3), "refractory_ms": 100}
 """Low thresholds, so that a random model fires now and then."""
+
+
+def skip_where_nothing_hears():
+    """For tests of the speech front end: it is in the extension in C, and in pymicro-features."""
+    if not NATIVE:
+        pytest.importorskip("pymicro_features", reason="speech needs the extension in C or pymicro-features")
 
 
 def write_bundle(folder, frontend=WINDOW, decoder=EAGER):

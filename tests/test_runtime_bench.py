@@ -7,7 +7,7 @@ from device_runtime import bench
 from device_runtime.errors import EngineError
 from device_runtime.session import Session
 from models import SPEECH
-from sounds import WINDOW, write_bundle
+from sounds import WINDOW, skip_where_nothing_hears, write_bundle
 
 
 def test_a_bench_measures_steps_seconds_and_memory(tmp_path):
@@ -21,7 +21,7 @@ def test_a_bench_measures_steps_seconds_and_memory(tmp_path):
 
 
 def test_the_front_end_is_part_of_the_cost_of_a_second(tmp_path):
-    pytest.importorskip("pymicro_features", reason="speech bundles need pymicro-features")
+    skip_where_nothing_hears()
     cost = bench.measure(write_bundle(tmp_path / "tiny.bundle", SPEECH), "reference", steps=100, seconds=3)
     assert cost.audio_second_us > 33 * cost.step_us_median
 

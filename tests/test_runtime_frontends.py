@@ -6,16 +6,18 @@ import sys
 import numpy as np
 import pytest
 
+from device_runtime import extension
 from device_runtime.arithmetic import step
 from device_runtime.errors import BundleError, EngineError, InputError
 from device_runtime.frontends import WindowFrontend, frontend
 from device_runtime.frontends.speech import SpeechFrontend, to_int16
 from models import tiny_model
+from sounds import skip_where_nothing_hears
 
 
 @pytest.fixture
 def speech():
-    pytest.importorskip("pymicro_features", reason="the speech front end needs pymicro-features")
+    skip_where_nothing_hears()
     return SpeechFrontend(stack=5, stride=3)
 
 
@@ -107,13 +109,15 @@ def test_the_micro_front_end_has_fixed_settings(setting):
 
 
 def test_a_stack_has_at_least_one_vector():
-    with pytest.raises(InputError, match="needs stack and stride of at least 1, got 0 and 3"):
+    with pytest.raises(InputError, match="needs stack and stride of 1 to 256, got 0 and 3. Choose smaller ones"):
         SpeechFrontend(stack=0)
 
 
-def test_without_pymicro_features_the_line_says_how_to_get_it(monkeypatch):
+def test_where_nothing_makes_features_the_line_says_how_to_get_it(monkeypatch):
+    monkeypatch.setattr(extension, "NAME", "device_runtime.native.not_there")
     monkeypatch.setitem(sys.modules, "pymicro_features", None)
-    with pytest.raises(EngineError, match=r"needs pymicro-features.*pip install tinyrnn-runtime\[speech\]"):
+    line = r"needs the extension in C, .* or pymicro-features, .*C compiler.*pip install \"tinyrnn-runtime\[speech\]\""
+    with pytest.raises(EngineError, match=line):
         SpeechFrontend()
 
 

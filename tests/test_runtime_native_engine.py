@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import pytest
 
-from device_runtime import bundle, engines, flat, golden
+from device_runtime import bundle, engines, extension, flat, golden
 from device_runtime.engines import native
 from device_runtime.errors import BundleError, EngineError
 from models import random_frames, tiny_manifest, tiny_model, write_tiny_bundle
@@ -66,7 +66,7 @@ def test_where_it_was_not_built_the_reference_takes_over_with_one_line(tmp_path,
 
 def test_an_extension_that_cannot_be_loaded_says_so(tmp_path, monkeypatch):
     opened = write_tiny_bundle(tmp_path / "tiny.bundle")
-    monkeypatch.setattr(native, "EXTENSION", "device_runtime.native.not_there")
+    monkeypatch.setattr(extension, "NAME", "device_runtime.native.not_there")
     with pytest.raises(
         EngineError, match=r"the native engine cannot be loaded \(.*\)\. Install a C compiler, then: pip"
     ):

@@ -107,6 +107,7 @@ TOO_MANY_LAYERS = flat.to_bytes(tiny_model(0, (("gru", 1),) * 33, 1, 1))
         ("dense", [(16, "<I", 2**16 + 1)], "feature_size is 65537 and input_gain "),
         ("dense", [(20, "<f", float("nan"))], "feature_size is 12 and input_gain -?nan"),
         ("dense", [(24, "<I", 33)], "it has 33 layers; this engine takes 32"),
+        ("dense", [(40, "<I", 65537)], "its frames are 65537 vectors of speech apart; this engine takes up to 65536"),
         ("dense", [(28, "<I", 5)], "a matrix has 3 rows and 20 columns; its layer needs 5 and 20"),
         ("dense", [(LAYERS_AT, "<I", 3)], "a layer has the kind 3, hop 3 and output_gain "),
         ("dense", [(LAYERS_AT + 4, "<I", 0)], "a layer has the kind 1, hop 0 and output_gain "),
@@ -156,6 +157,16 @@ def test_each_refusal_says_what_is_wrong(name, changes, message):
     with pytest.raises(ValueError, match=message) as refused:
         _native.Model(put(FILES[name], *changes))
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("change", [np.array, on_grid(18), without_blocks(0.6), sparse_coded])
+def test_weights_that_would_meet_no_input_must_be_zeros(change):
+    """Else each kernel would multiply them by what it happens to have there."""
+    data = flat.to_bytes(with_weights(tiny_model(0, (("gru", 30),), 8, 1), change))
+    columns_at = LAYERS_AT + flat.LAYER_BYTES + 4
+    narrower = put(data, (16, "<I", 7), (columns_at, "<I", 7))
+    assert run(data, None) == ""
+    assert run(narrower, None) == "a weight is in column 8 of a matrix of 7 columns"
 
 
 def test_a_scale_that_is_no_number_is_refused():

@@ -10,7 +10,7 @@ from device_runtime import Session, bundle
 from device_runtime.errors import BundleError, EngineError, InputError
 from device_runtime.sources import file_chunks
 from models import LABELS, SPEECH, tiny_manifest, tiny_model
-from sounds import EAGER, RATE, WINDOW, babble, wav_bytes, write_bundle
+from sounds import EAGER, RATE, WINDOW, babble, skip_where_nothing_hears, wav_bytes, write_bundle
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def window_bundle(tmp_path):
 
 @pytest.fixture
 def speech_bundle(tmp_path):
-    pytest.importorskip("pymicro_features", reason="speech bundles need pymicro-features")
+    skip_where_nothing_hears()
     return write_bundle(tmp_path / "tiny.bundle", SPEECH)
 
 

@@ -8,9 +8,14 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import logging
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
+import numpy as np
+import numpy.typing as npt
+
+from device_runtime import extension, flat
 from device_runtime.arithmetic import Float32
 from device_runtime.bundle import MODEL, Bundle
 from device_runtime.errors import EngineError
@@ -32,6 +37,27 @@ class Engine(Protocol):
         ...
 
 
+class SpeechStream(Protocol):
+    """16 kHz speech to scores; the only part of an engine that remembers."""
+
+    def push(self, samples: npt.NDArray[np.int16]) -> Float32:
+        """Take any number of samples; return the scores of each step that they led to, (n, labels)."""
+        ...
+
+    def reset(self) -> None:
+        """Forget everything heard so far."""
+        ...
+
+
+@runtime_checkable
+class SpeechEngine(Engine, Protocol):
+    """An engine that has the speech front end in it, so that samples become scores in one call."""
+
+    def stream(self, stride: int) -> SpeechStream:
+        """A new stream for a model whose frames are vectors of speech, `stride` of them apart."""
+        ...
+
+
 @dataclass(frozen=True)
 class Choice:
     """What an engine reads, where its code is, and what must be installed."""
@@ -43,6 +69,9 @@ class Choice:
 
     instead: str | None = None
     """Another engine with the same bits, which takes over where this one is not installed."""
+
+    packed: Mapping[str, Callable[[Bundle], bytes]] = field(default_factory=dict)
+    """Files that a bundle packed for it holds besides, and what makes each."""
 
     def is_installed(self) -> bool:
         """Whether its package is here."""
@@ -58,7 +87,9 @@ def _is_there(package: str) -> bool:
 
 ENGINES = {
     "reference": Choice(MODEL, "device_runtime.engines.reference"),
-    "native": Choice(MODEL, "device_runtime.engines.native", ("device_runtime.native._native",), instead="reference"),
+    "native": Choice(
+        MODEL, "device_runtime.engines.native", (extension.NAME,), "reference", {flat.FILE: flat.of_bundle}
+    ),
     "onnx": Choice("model.onnx", "device_runtime.engines.onnx", ("onnxruntime",)),
     "litert": Choice("model.tflite", "device_runtime.engines.litert", ("ai_edge_litert", "tflite_runtime")),
 }

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from device_runtime import flat
+from device_runtime import extension, flat
 from device_runtime.arithmetic import Float32
 from device_runtime.bundle import Bundle
 from device_runtime.errors import BundleError, EngineError
 
-EXTENSION = "device_runtime.native._native"
+
+@dataclass(frozen=True)
+class NativeStream:
+    """One stream of speech: it remembers what it has heard."""
+
+    stream: Any
+    labels: int
+
+    def push(self, samples: npt.NDArray[np.int16]) -> Float32:
+        """Take any number of samples; return the scores of each step that they led to, (n, labels)."""
+        return extension.rows(self.stream.push(samples), self.labels)
+
+    def reset(self) -> None:
+        """Forget everything heard so far."""
+        self.stream.reset()
 
 
 @dataclass(frozen=True)
@@ -46,6 +60,10 @@ class NativeEngine:
         self.model.streams(_plain(frames), _plain(states), scores, next_states)
         return scores, next_states
 
+    def stream(self, stride: int) -> NativeStream:
+        """A stream of 16 kHz samples through the speech front end, a frame every `stride` vectors."""
+        return NativeStream(self.model.stream(stride), self.model.score_count)
+
 
 def load_engine(bundle: Bundle) -> NativeEngine:
     """The engine for this bundle: from its model.native, or from its weights where it has none."""
@@ -69,7 +87,7 @@ def load_engine(bundle: Bundle) -> NativeEngine:
 
 def _model_class() -> Any:
     try:
-        return importlib.import_module(EXTENSION).Model
+        return extension.load().Model
     except ImportError as error:
         raise EngineError(
             f"the native engine cannot be loaded ({error}). Install a C compiler, then: pip install --force-reinstall "

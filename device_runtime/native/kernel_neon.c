@@ -4,7 +4,7 @@
  */
 #include "model.h"
 
-#if defined(__aarch64__) || (defined(__arm__) && __ARM_ARCH >= 7)
+#if defined(HAS_NEON_KERNEL)
 #if defined(__arm__) && !defined(__clang__)
 #pragma GCC target("fpu=neon")
 #endif

@@ -13,7 +13,7 @@ static const kernel *const fastest_first[] = {
 #if defined(__aarch64__)
     &tinyrnn_sdot,
 #endif
-#if defined(__aarch64__) || (defined(__arm__) && __ARM_ARCH >= 7)
+#if defined(HAS_NEON_KERNEL)
     &tinyrnn_neon,
 #endif
     &tinyrnn_portable,

@@ -144,6 +144,7 @@ void tinyrnn_close(tinyrnn *model) {
 uint32_t tinyrnn_feature_size(const tinyrnn *model) { return model->feature_size; }
 uint32_t tinyrnn_state_size(const tinyrnn *model) { return model->state_size; }
 uint32_t tinyrnn_score_count(const tinyrnn *model) { return model->score_count; }
+uint32_t tinyrnn_stride(const tinyrnn *model) { return model->stride; }
 const char *tinyrnn_kernel(const tinyrnn *model) { return model->kernel->name; }
 size_t tinyrnn_scratch_size(const tinyrnn *model) { return model->scratch_size; }
 

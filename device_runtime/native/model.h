@@ -19,6 +19,11 @@
 #error "every operation must round to float32: build without x87 arithmetic and without -ffast-math"
 #endif
 
+/* On 32-bit ARM the system says whether there is NEON; without a system there is plain C. */
+#if defined(__aarch64__) || (defined(__arm__) && __ARM_ARCH >= 7 && defined(__linux__))
+#define HAS_NEON_KERNEL
+#endif
+
 enum {
     MAX_LAYERS = 32,
     MAX_COLUMNS = 1024,   /* 128 * 127 * (1024 + 7) < 2^24: a float32 holds every sum of a row exactly */
@@ -94,7 +99,7 @@ extern const kernel tinyrnn_avx512;
 #if defined(__aarch64__)
 extern const kernel tinyrnn_sdot;
 #endif
-#if defined(__aarch64__) || (defined(__arm__) && __ARM_ARCH >= 7)
+#if defined(HAS_NEON_KERNEL)
 extern const kernel tinyrnn_neon;
 #endif
 extern const kernel tinyrnn_portable;
@@ -105,6 +110,7 @@ struct tinyrnn {
     const kernel *kernel;
     tables tables;
     uint32_t feature_size, state_size, score_count, layer_count;
+    uint32_t stride; /* of the speech front end; 0: the file does not tell */
     float input_gain;
     layer layers[MAX_LAYERS];
     matrix matrices[2 * MAX_LAYERS + 1];

@@ -11,22 +11,22 @@
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 /* `count` blocks of 16 rows from `block` on; sums of several blocks hide the latency of one. */
-ALWAYS_INLINE void dense_rows(const matrix *m, const uint8_t *q, int32_t *acc, uint32_t block, int count,
+ALWAYS_INLINE void dense_rows(const matrix *m, const uint8_t *q, int32_t *acc, uint32_t block, uint32_t count,
                               bool is_4bit) {
     const size_t tile = is_4bit ? TILE / 2 : TILE, stride = tile * m->tiles_per_block;
     const uint8_t *tiles = m->tiles + block * stride;
     const codes book = load_codes(m->codebook);
     sums sum[BLOCKS];
-    for (int i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         sum[i] = start(m, DENSE_ROWS * (block + i));
     }
     for (uint32_t group = 0; group < m->tiles_per_block; group++) {
         const inputs x = load_4(q + DENSE_COLUMNS * group);
-        for (int i = 0; i < count; i++) {
+        for (uint32_t i = 0; i < count; i++) {
             sum[i] = dot(sum[i], tiles + i * stride + group * tile, x, book, is_4bit);
         }
     }
-    for (int i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         store_dense(acc + DENSE_ROWS * (block + i), sum[i]);
     }
 }

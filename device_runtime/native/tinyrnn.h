@@ -1,14 +1,22 @@
-/* tinyrnn: one step of a small int8 recurrent model, with the bits of device_runtime/arithmetic.py.
+/* tinyrnn: a small int8 recurrent model, with the bits of device_runtime/arithmetic.py.
  *
  *     char error[TINYRNN_ERROR_SIZE];
  *     tinyrnn *model = tinyrnn_open(file, file_size, NULL, NULL, 0, error);
  *     if (!model) { puts(error); return 1; }
+ *
+ * Speech, from samples to scores (example.c is a whole program):
+ *
+ *     tinyrnn_stream *stream = tinyrnn_stream_open(model, 0, NULL, error);
+ *     steps = tinyrnn_stream_push(stream, NULL, samples, count, scores);      again and again
+ *
+ * Or frames that the program makes itself:
+ *
  *     tinyrnn_reset(model, state);                                   state: tinyrnn_state_size(model) floats
  *     tinyrnn_steps(model, NULL, frame, 1, state, scores);           again and again
- *     tinyrnn_close(model);
  *
  * The file (model.native, see file.c) may come from anyone: it is checked when it is opened. Nothing is allocated
- * after that. The model does not change; all that a stream remembers is in its state.
+ * after that and after a stream is opened; both also work in memory of the program's own. The model does not change,
+ * and any number of streams may share it: all that one remembers is in its state.
  */
 #ifndef TINYRNN_H
 #define TINYRNN_H
@@ -20,9 +28,14 @@
 extern "C" {
 #endif
 
+#if defined(__GNUC__)
+#pragma GCC visibility push(default)
+#endif
+
 #define TINYRNN_ERROR_SIZE 160
 
 typedef struct tinyrnn tinyrnn;
+typedef struct tinyrnn_stream tinyrnn_stream;
 
 /* Bytes that tinyrnn_open needs for this file, 0 if the file is refused; `error` then holds one line that says why.
  * `kernel` names the code to use, NULL chooses the fastest that this processor runs. */
@@ -41,6 +54,9 @@ void tinyrnn_close(tinyrnn *model);
 uint32_t tinyrnn_feature_size(const tinyrnn *model);
 uint32_t tinyrnn_state_size(const tinyrnn *model);
 uint32_t tinyrnn_score_count(const tinyrnn *model);
+
+/* Of a model that hears speech: from one frame to the next so many times 10 ms. 0 where the file does not tell. */
+uint32_t tinyrnn_stride(const tinyrnn *model);
 
 /* What score `at` stands for; "" where the file does not tell. */
 const char *tinyrnn_label(const tinyrnn *model, uint32_t at);
@@ -66,6 +82,34 @@ void tinyrnn_steps(const tinyrnn *model, void *scratch, const float *frames, siz
  * (count, score_count), and the states go on. */
 void tinyrnn_streams(const tinyrnn *model, void *scratch, const float *frames, size_t count, float *states,
                      float *scores);
+
+/* Bytes that a stream of speech takes. */
+size_t tinyrnn_stream_size(const tinyrnn *model);
+
+/* A stream of speech before its first sample, for a model whose frames are those of the speech front end (frontend.h).
+ * `stride` is as in tinyrnn_stride; 0 takes the file's. `memory` has tinyrnn_stream_size bytes, at any address; NULL
+ * allocates them. The model must stay open until tinyrnn_stream_close. NULL comes back if it hears no speech; `error`
+ * then holds one line that says why. */
+tinyrnn_stream *tinyrnn_stream_open(const tinyrnn *model, uint32_t stride, void *memory,
+                                    char error[TINYRNN_ERROR_SIZE]);
+
+/* Gives back what tinyrnn_stream_open allocated. */
+void tinyrnn_stream_close(tinyrnn_stream *stream);
+
+/* Forget everything heard so far. */
+void tinyrnn_stream_reset(tinyrnn_stream *stream);
+
+/* How many steps the next `count` samples lead to: at most 1 for every 160 of them, begun or whole. */
+size_t tinyrnn_stream_due(const tinyrnn_stream *stream, size_t count);
+
+/* Take all of these samples (16 kHz, one channel); returns how many steps they led to and writes the scores of each:
+ * scores (tinyrnn_stream_due, score_count). How a sound is cut into calls changes nothing. `scratch` is as in
+ * tinyrnn_steps. */
+size_t tinyrnn_stream_push(tinyrnn_stream *stream, void *scratch, const int16_t *samples, size_t count, float *scores);
+
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,40 @@
+/* What the parts of the Python extension share: limited API, buffers in and out. */
+#ifndef TINYRNN_BINDING_H
+#define TINYRNN_BINDING_H
+
+#define Py_LIMITED_API 0x030b0000
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "tinyrnn.h"
+
+/* A Python Model: the engine's, and the copy of its file that nobody can change. */
+typedef struct {
+    PyObject_HEAD
+    tinyrnn *model;
+    void *memory;
+} Model;
+
+/* What a buffer holds; bytes are taken for such values. */
+typedef struct {
+    const char *name;
+    const char *format; /* of the struct module */
+    Py_ssize_t size;
+} element;
+
+extern const element float32, int16;
+
+/* Take `count` times `size` elements of a buffer; one line says what is wrong otherwise, and -1 comes back. A `count`
+ * of -1 takes as many as there are, and is told. */
+int take(PyObject *object, const char *name, const element *kind, Py_ssize_t *count, Py_ssize_t size, int writable,
+         Py_buffer *view);
+
+extern PyType_Spec model_spec, stream_spec, frontend_spec;
+
+/* The type of Model.stream's answers, which lies in the module. */
+PyTypeObject *stream_type(PyTypeObject *of_model);
+
+/* Model.stream(stride=0) */
+PyObject *model_stream(PyObject *self, PyObject *const *args, Py_ssize_t given);
+
+#endif
