@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,16 +14,34 @@ from device_runtime.arithmetic import Float32
 from device_runtime.errors import BundleError
 from device_runtime.events import Detection, Event
 
+Float64 = npt.NDArray[np.float64]
+Armed = npt.NDArray[np.bool_]
+"""Which labels may fire: all but those whose scores have not fallen since they did."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What the scores of one or more steps led to."""
+
+    scores: Float32
+    """Smoothed, (steps, labels)."""
+
+    armed: Armed
+    """After each step, (steps, labels)."""
+
+    events: list[list[Event]]
+    """Of each step."""
+
 
 class Decoder(Protocol):
     """Follows a model's scores through time and says when something happened."""
 
     @property
-    def armed(self) -> npt.NDArray[np.bool_]:
-        """Which labels may fire: all but those whose scores have not fallen since they did, (labels,)."""
+    def armed(self) -> Armed:
+        """Which labels may fire now, (labels,)."""
 
-    def push(self, scores: Float32, time_s: float) -> tuple[Float32, list[Event]]:
-        """Take the scores of one step; return them smoothed, and the events that they completed."""
+    def push(self, scores: Float32, times_s: Sequence[float]) -> Decoded:
+        """Take the scores of some steps, (steps, labels), and when each was; how many at a time changes nothing."""
 
     def end_refractory(self) -> None:
         """Let the next event come at once; what has fired must still fall before it fires again."""
@@ -42,7 +61,8 @@ class Smooth:
     fewer steps, and one chance step would be enough.
 
     >>> decoder = Smooth(["_silence_", "yes"], 60, {"yes": 0.8}, release=0.5, refractory_ms=1000, frame_s=0.03)
-    >>> [len(decoder.push(np.array([0, score], np.float32), 0.03 * i)[1]) for i, score in enumerate([-9, 9, 9, 9])]
+    >>> scores = np.array([[0, -9], [0, 9], [0, 9], [0, 9]], np.float32)
+    >>> [len(events) for events in decoder.push(scores, [0.0, 0.03, 0.06, 0.09]).events]
     [0, 0, 1, 0]
     """
 
@@ -65,7 +85,7 @@ class Smooth:
 
     def reset(self) -> None:
         """Forget everything heard so far."""
-        self._recent = np.zeros((self.window_steps, len(self._labels)))  # a ring of posteriors
+        self._recent = np.zeros((self.window_steps - 1, len(self._labels)))  # posteriors, oldest first
         self._steps = 0
         self._armed = np.ones(len(self._labels), bool)
         self.end_refractory()
@@ -75,28 +95,46 @@ class Smooth:
         self._quiet_until_s = -np.inf
 
     @property
-    def armed(self) -> npt.NDArray[np.bool_]:
-        """Which labels may fire: all but those whose scores have not fallen since they did, (labels,)."""
+    def armed(self) -> Armed:
+        """Which labels may fire now, (labels,)."""
         return self._armed.copy()
 
-    def push(self, scores: Float32, time_s: float) -> tuple[Float32, list[Event]]:
-        """Take the scores of one step (labels,); return the smoothed probabilities (labels,) and any event."""
-        odds = np.exp(scores.astype(np.float64) - scores.max())
-        self._recent[self._steps % self.window_steps] = odds / odds.sum()
-        self._steps += 1
-        smoothed = self._recent.sum(axis=0) / min(self._steps, self.window_steps)
-        self._armed |= smoothed < self._releases
-        heard_enough = self._steps >= self.window_steps
-        return smoothed.astype(np.float32), self._fire(smoothed, time_s) if heard_enough else []
+    def push(self, scores: Float32, times_s: Sequence[float]) -> Decoded:
+        """Take the scores of some steps, (steps, labels), and when each was; how many at a time changes nothing.
 
-    def _fire(self, smoothed: np.ndarray[Any, np.dtype[np.float64]], time_s: float) -> list[Event]:
-        ready = self._armed & (smoothed >= self._thresholds)
+        Nearly always nothing is near its threshold, and the steps cost little more than one.
+        """
+        means = self._means(scores)
+        if self._armed.all() and not (means >= self._thresholds).any():
+            return Decoded(means.astype(np.float32), np.ones(means.shape, bool), [[] for _ in times_s])
+        armed, events = np.empty(means.shape, bool), []
+        for i, time_s in enumerate(times_s):
+            heard_enough = self._steps - len(times_s) + i + 1 >= self.window_steps
+            self._armed |= means[i] < self._releases
+            events.append(self._fire(means[i], time_s) if heard_enough else [])
+            armed[i] = self._armed
+        return Decoded(means.astype(np.float32), armed, events)
+
+    def _means(self, scores: Float32) -> Float64:
+        """The mean probabilities over the window at each step, or over what there is of it: (steps, labels)."""
+        odds = np.exp(scores.astype(np.float64) - scores.max(axis=1, keepdims=True))
+        recent = np.concatenate([self._recent, odds / odds.sum(axis=1, keepdims=True)])
+        steps, window = len(scores), self.window_steps
+        self._recent = recent[steps:]
+        # each window is added up by itself, so that no sum depends on how many steps came at a time
+        sums = np.array([recent[i : i + window].sum(axis=0) for i in range(steps)])
+        counted = np.minimum(np.arange(self._steps + 1, self._steps + steps + 1), window)
+        self._steps += steps
+        return sums / counted[:, None]
+
+    def _fire(self, means: Float64, time_s: float) -> list[Event]:
+        ready = self._armed & (means >= self._thresholds)
         if time_s < self._quiet_until_s or not ready.any():
             return []
-        best = int(np.argmax(np.where(ready, smoothed, -1)))
+        best = int(np.argmax(np.where(ready, means, -1)))
         self._armed[best] = False
         self._quiet_until_s = time_s + self._refractory_s
-        return [Detection(self._labels[best], time_s, float(smoothed[best]))]
+        return [Detection(self._labels[best], time_s, float(means[best]))]
 
 
 DECODERS: dict[str, Callable[..., Smooth]] = {"smooth": Smooth}

@@ -216,7 +216,7 @@ def _hear(session: Session, before: Float32, clip: Float32) -> tuple[Float32, tu
     fired = [label for label in _begins(session, before, heard[:lead]) if label not in late]
     armed, peaks = decoder.armed | np.isin(session.labels, fired), np.zeros(len(session.labels), np.float32)
     for step in session.listen(heard[lead:]):
-        armed |= decoder.armed
+        armed |= step.armed
         peaks = np.maximum(peaks, np.where(armed, step.scores, np.float32(0)))
         fired += [event.label for event in step.events]
     return peaks, tuple(fired)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Protocol
+
+import numpy as np
 
 from device_runtime.arithmetic import Float32
 from device_runtime.engines import Engine, SpeechEngine
@@ -14,8 +15,8 @@ from device_runtime.frontends.speech import to_int16
 class Hearing(Protocol):
     """One stream from its start; how its samples are cut into chunks changes nothing."""
 
-    def push(self, samples: Float32) -> Iterator[tuple[float, Float32]]:
-        """Take checked samples; for each step that they lead to, the seconds of input so far and the scores."""
+    def push(self, samples: Float32) -> tuple[list[float], Float32]:
+        """Take checked samples; the seconds of input at each step that they lead to, and its scores (steps, labels)."""
         ...
 
 
@@ -25,11 +26,14 @@ class FrameByFrame:
     def __init__(self, frontend: Frontend, engine: Engine, initial_state: Float32) -> None:
         self._frontend, self._engine, self._state = frontend, engine, initial_state
 
-    def push(self, samples: Float32) -> Iterator[tuple[float, Float32]]:
+    def push(self, samples: Float32) -> tuple[list[float], Float32]:
         """Make frames; step the model with each."""
+        times_s, rows = [], []
         for frame in self._frontend.push(samples):
             scores, self._state = self._engine.step(frame.values, self._state)
-            yield frame.time_s, scores
+            times_s.append(frame.time_s)
+            rows.append(scores)
+        return times_s, np.array(rows, np.float32)
 
 
 class InOneCall:
@@ -40,11 +44,11 @@ class InOneCall:
         self._stream = engine.stream(frontend.stride)
         self._steps = 0
 
-    def push(self, samples: Float32) -> Iterator[tuple[float, Float32]]:
+    def push(self, samples: Float32) -> tuple[list[float], Float32]:
         """Hand the samples over."""
-        for scores in self._stream.push(to_int16(samples)):
-            self._steps += 1
-            yield self._frontend.time_s(self._steps), scores
+        scores = self._stream.push(to_int16(samples))
+        first, self._steps = self._steps + 1, self._steps + len(scores)
+        return [self._frontend.time_s(step) for step in range(first, self._steps + 1)], scores
 
 
 def hearing(frontend: Frontend, engine: Engine, initial_state: Float32) -> Hearing:

@@ -11,6 +11,7 @@ from device_runtime import bundle as bundles
 from device_runtime import decoders, engines, frontends
 from device_runtime.arithmetic import Float32
 from device_runtime.bundle import Bundle
+from device_runtime.decoders import Armed
 from device_runtime.errors import BundleError, InputError
 from device_runtime.events import Event
 from device_runtime.hearing import Hearing, hearing
@@ -31,6 +32,9 @@ class Step:
     """Smoothed probability of each label, (labels,)."""
 
     events: list[Event]
+
+    armed: Armed
+    """Which labels may fire after it, (labels,)."""
 
 
 class Session:
@@ -81,9 +85,11 @@ class Session:
         if self._hearing is None:
             self._hearing = hearing(self.frontend, self.engine, self.bundle.model.initial_state())
         for at in range(0, len(samples), self._piece):
-            for time_s, scores in self._hearing.push(samples[at : at + self._piece]):
-                smoothed, events = self.decoder.push(scores, time_s)
-                yield Step(time_s, smoothed, events)
+            times_s, scores = self._hearing.push(samples[at : at + self._piece])
+            if times_s:
+                decoded = self.decoder.push(scores, times_s)
+                for step in zip(times_s, decoded.scores, decoded.events, decoded.armed, strict=True):
+                    yield Step(*step)
 
 
 def _with_thresholds(

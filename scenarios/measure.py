@@ -233,4 +233,5 @@ def _scores(session: Session, audio: Float32) -> Iterator[tuple[Float32, float]]
 def _fired(session: Session, thresholds: dict[str, float], scores: list[tuple[Float32, float]]) -> list[str]:
     settings: dict[str, Any] = {k: v for k, v in session.bundle.manifest.decoder.items() if k != "kind"}
     decoder = Smooth(session.labels, **{**settings, "thresholds": thresholds}, frame_s=session.frontend.frame_s)
-    return [event.label for one, time_s in scores for event in decoder.push(one, time_s)[1]]
+    decoded = decoder.push(np.array([one for one, _ in scores]), [time_s for _, time_s in scores])
+    return [event.label for events in decoded.events for event in events]

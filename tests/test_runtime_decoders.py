@@ -22,23 +22,24 @@ def scores(**probabilities):
     return np.log(np.maximum(shares, 1e-9)).astype(np.float32)
 
 
+def push(decode, sequence):
+    rows = np.array([scores(**probabilities) for probabilities in sequence])
+    return decode.push(rows, [step * STEP_S for step in range(len(rows))])
+
+
 def events(decode, sequence):
-    return [
-        (step, event.label)
-        for step, probabilities in enumerate(sequence)
-        for event in decode.push(scores(**probabilities), step * STEP_S)[1]
-    ]
+    return [(step, event.label) for step, found in enumerate(push(decode, sequence).events) for event in found]
 
 
 def test_scores_are_averaged_over_the_window_or_over_what_there_is():
     decode = smooth(window_ms=90)
-    smoothed = [decode.push(scores(yes=p), 0)[0][1] for p in (0.9, 0.3, 0.0, 0.6, 0.6)]
-    assert np.allclose(smoothed, [0.9, 0.6, 0.4, 0.3, 0.4], atol=1e-6)
+    smoothed = push(decode, [{"yes": p} for p in (0.9, 0.3, 0.0, 0.6, 0.6)]).scores
+    assert np.allclose(smoothed[:, 1], [0.9, 0.6, 0.4, 0.3, 0.4], atol=1e-6)
 
 
 def test_large_scores_do_not_overflow():
-    smoothed, _ = smooth().push(np.array([3e38, -3e38, 0], np.float32), 0)
-    assert smoothed.tolist() == [1, 0, 0]
+    smoothed = smooth().push(np.array([[3e38, -3e38, 0]], np.float32), [0.0]).scores
+    assert smoothed.tolist() == [[1, 0, 0]]
     assert smoothed.dtype == np.float32
 
 
@@ -67,9 +68,9 @@ def test_nothing_fires_before_a_full_window_was_heard():
     decode = smooth(window_ms=90)
     sequence = [{"yes": 1.0}] * 2 + [{}]
     for _ in range(2):
-        scored = [decode.push(scores(**p), 0) for p in sequence]
-        assert scored[0][0][1] == pytest.approx(1), "the scores are told from the first step on"
-        assert not any(events for _, events in scored), "though the mean over two steps was above the threshold"
+        decoded = push(decode, sequence)
+        assert decoded.scores[0, 1] == pytest.approx(1), "the scores are told from the first step on"
+        assert not any(decoded.events), "though the mean over two steps was above the threshold"
         decode.reset()
     assert events(decode, [{"yes": 1.0}] * 3) == [(2, "yes")]
 
@@ -94,6 +95,22 @@ def test_which_labels_are_armed_can_only_be_read():
     decode = smooth()
     decode.armed[:] = False
     assert events(decode, [{"yes": 1.0}] * 3) == [(2, "yes")]
+
+
+@pytest.mark.parametrize("window_ms", [30, 90, 3000])
+@pytest.mark.parametrize("at_a_time", [1, 2, 7, 50])
+def test_how_many_steps_come_at_a_time_changes_nothing(window_ms, at_a_time):
+    random = np.random.default_rng(window_ms)
+    rows = (4 * random.standard_normal((200, 3))).astype(np.float32)
+    times = [STEP_S * i for i in range(len(rows))]
+    settings = {"window_ms": window_ms, "thresholds": {"yes": 0.4, "no": 0.45}, "refractory_ms": 100}
+    together, apart = smooth(**settings).push(rows, times), smooth(**settings)
+    pieces = [apart.push(rows[i : i + at_a_time], times[i : i + at_a_time]) for i in range(0, len(rows), at_a_time)]
+    assert [events for piece in pieces for events in piece.events] == together.events
+    assert np.concatenate([piece.scores for piece in pieces]).tobytes() == together.scores.tobytes()
+    assert np.array_equal(np.concatenate([piece.armed for piece in pieces]), together.armed)
+    assert any(together.events)
+    assert not together.armed.all()
 
 
 def test_a_reset_decoder_equals_a_new_one():

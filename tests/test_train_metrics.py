@@ -28,7 +28,7 @@ WINDOW_STEPS, CLIP_STEPS = 10, 32
 def test_smoothing_is_the_decoder_s(steps):
     logits = random_frames(30, len(LABELS), seed=1)
     decoder = Smooth(LABELS, 30 * steps, {}, release=0.5, refractory_ms=0, frame_s=0.03)
-    expected = [decoder.push(scores, 0.03 * i)[0] for i, scores in enumerate(logits)]
+    expected = decoder.push(logits, [0.03 * i for i in range(len(logits))]).scores
     np.testing.assert_allclose(smoothed(torch.from_numpy(logits)[None], steps)[0], expected, atol=1e-6)
 
 
