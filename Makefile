@@ -30,7 +30,7 @@ check: .venv/installed  ## formatting, lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: .venv/installed  ## time every engine side by side
+bench: .venv/bench  ## time every engine side by side
 	$(BIN)/python -m scenarios.benchmarks
 
 native:  ## build the engine as a plain C library, and its example program
@@ -39,6 +39,10 @@ native:  ## build the engine as a plain C library, and its example program
 .venv/installed: pyproject.toml device_runtime/pyproject.toml constraints.txt $(NATIVE_FILES)
 	$(call new_venv,.venv)
 	$(BIN)/pip install -c constraints.txt -e device_runtime[onnx,litert,speech,audio] -e .[dev]
+	@touch $@
+
+.venv/bench: .venv/installed
+	$(BIN)/pip install -q -c constraints.txt -e .[bench]
 	@touch $@
 
 # A wheel, not an editable install: what a board would get, so a file missing from the package fails here.

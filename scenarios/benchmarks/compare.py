@@ -19,6 +19,7 @@ from scenarios.benchmarks.peers import BASELINE, BY_NAME, PEERS
 
 ROUNDS = 5
 HOUSE = Path(__file__).resolve().parents[2]
+BUNDLES = HOUSE / "scenarios" / "bundles"
 
 
 @dataclass(frozen=True)
