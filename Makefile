@@ -8,7 +8,7 @@ RUNTIME_FILES := $(shell find device_runtime -name build -prune -o -name '*.py' 
 NATIVE_FILES := $(wildcard device_runtime/native/*.[ch])
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-runtime check bench native
+.PHONY: help demo test test-runtime check bench native fuzz soak
 
 help:  ## list these targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /|/' | awk -F'|' '{ printf "make %-13s %s\n", $$1, $$2 }'
@@ -35,6 +35,12 @@ bench: .venv/bench  ## time every engine side by side
 
 native:  ## build the engine as a plain C library, and its example program
 	$(MAKE) -C device_runtime/native
+
+fuzz:  ## look for a hostile model.native that harms the engine, for a minute; needs clang
+	$(MAKE) -C tests/fuzz
+
+soak: .venv/installed  ## run 10 million frames through the native engine and hold it to the reference; takes minutes
+	$(BIN)/python -m pytest -q -s tests/soak/ten_million_frames.py
 
 .venv/installed: pyproject.toml device_runtime/pyproject.toml constraints.txt $(NATIVE_FILES)
 	$(call new_venv,.venv)

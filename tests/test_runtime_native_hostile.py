@@ -159,6 +159,16 @@ def test_each_refusal_says_what_is_wrong(name, changes, message):
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize("change", [np.array, on_grid(18), without_blocks(0.6), sparse_coded])
+def test_weights_that_would_meet_no_input_must_be_zeros(change):
+    """Else each kernel would multiply them by what it happens to have there."""
+    data = flat.to_bytes(with_weights(tiny_model(0, (("gru", 30),), 8, 1), change))
+    columns_at = LAYERS_AT + flat.LAYER_BYTES + 4
+    narrower = put(data, (16, "<I", 7), (columns_at, "<I", 7))
+    assert run(data, None) == ""
+    assert run(narrower, None) == "a weight is in column 8 of a matrix of 7 columns"
+
+
 def test_a_scale_that_is_no_number_is_refused():
     data = FILES["dense"]
     for place, what in ((32, "scales"), (36, "biases")):

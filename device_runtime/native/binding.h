@@ -24,8 +24,8 @@ typedef struct {
 
 extern const element float32, int16;
 
-/* Take `count` times `size` elements of a buffer; one line says what is wrong otherwise, and -1 comes back. A `count` of
- * -1 takes as many as there are, and is told. */
+/* Take `count` times `size` elements of a buffer; one line says what is wrong otherwise, and -1 comes back. A `count`
+ * of -1 takes as many as there are, and is told. */
 int take(PyObject *object, const char *name, const element *kind, Py_ssize_t *count, Py_ssize_t size, int writable,
          Py_buffer *view);
 

@@ -73,7 +73,8 @@ static PyObject *run(Model *self, PyObject *const *args, Py_ssize_t given, Py_ss
     }
     for (; taken < 4 && is_fine; taken += is_fine) {
         Py_ssize_t *many = taken % 2 == 1 && !is_streams ? &one : &count;
-        is_fine = take(args[taken], names[is_streams][taken], &float32, many, sizes[taken], taken >= 2, &views[taken]) == 0;
+        is_fine = take(args[taken], names[is_streams][taken], &float32, many, sizes[taken], taken >= 2,
+                       &views[taken]) == 0;
     }
     if (!is_fine) {
         goto done;

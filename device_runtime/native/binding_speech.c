@@ -82,7 +82,8 @@ static void speech_dealloc(PyObject *object) {
 
 static int is_free(const Speech *self) {
     if (self->is_busy) {
-        PyErr_SetString(PyExc_RuntimeError, "another thread is pushing into this stream; give each a stream of its own");
+        PyErr_SetString(PyExc_RuntimeError,
+                        "another thread is pushing into this stream; give each a stream of its own");
     }
     return !self->is_busy;
 }

@@ -2,8 +2,8 @@
  *
  * A kernel defines, before it includes this file: LANES; the types `lanes` of so many float32 and `whole` of
  * as many int32; and load, store, set, add, sub, mul, round_down, whole_within, to_float, from_int32, store_int8 and
- * lookup. Each is one IEEE operation per lane. The last lanes of a vector may lie past its end: every vector has SLACK there, and
- * what they hold is never used.
+ * lookup. Each is one IEEE operation per lane. The last lanes of a vector may lie past its end: every vector has SLACK
+ * there, and what they hold is never used.
  *
  * `whole_within` rounds down and keeps within limits, whatever it is given, NaN too: no input makes an index that is
  * not in its table.

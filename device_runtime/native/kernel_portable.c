@@ -1,8 +1,8 @@
 /* Plain C: for every processor, and the second opinion on every other kernel. */
 #include <math.h>
-#include <string.h>
 
 #include "model.h"
+#include "tiles.h"
 
 #define LANES 1
 typedef float lanes;
@@ -29,26 +29,8 @@ static inline lanes lookup(const int16_t *middle, whole at) { return (float)midd
 
 #include "gates.h"
 
-/* Value `at` of a tile: in 4 bits the first half lies in the low nibbles, the second in the high ones. */
-static inline int32_t value(const matrix *m, const uint8_t *tile, uint32_t at) {
-    if (!m->is_four_bit) {
-        return (int8_t)tile[at];
-    }
-    return m->codebook[at < TILE / 2 ? tile[at] & 15 : tile[at - TILE / 2] >> 4];
-}
-
-static uint32_t column_of(const matrix *m, size_t tile, uint32_t column) {
-    size_t at = tile * (SPARSE_COLUMNS / m->block_columns) + column / m->block_columns;
-    uint16_t index = m->indices[at * m->index_bytes];
-    if (m->index_bytes == 2) {
-        memcpy(&index, m->indices + 2 * at, 2);
-    }
-    return index * m->block_columns + column % m->block_columns;
-}
-
 static void product(const matrix *m, const int8_t *q, int32_t *acc, uint8_t *gathered) {
     const uint32_t high = m->is_sparse ? SPARSE_ROWS : DENSE_ROWS, wide = m->is_sparse ? SPARSE_COLUMNS : DENSE_COLUMNS;
-    const size_t tile_bytes = m->is_four_bit ? TILE / 2 : TILE;
     const int8_t *x = q;
     if (m->is_sparse) {
         for (size_t i = 0; i < (size_t)m->tile_count * wide; i++) {
@@ -56,19 +38,19 @@ static void product(const matrix *m, const int8_t *q, int32_t *acc, uint8_t *gat
         }
         x = (const int8_t *)gathered;
     }
-    const uint8_t *tiles = m->tiles;
+    size_t tile = 0;
     for (uint32_t block = 0; block < m->row_blocks; block++) {
         uint32_t here = m->is_sparse ? m->tile_counts[block] : m->tiles_per_block;
         for (uint32_t row = 0; row < high; row++) {
             int32_t sum = 0;
             for (uint32_t i = 0; i < here * wide; i++) {
-                sum += x[i] * value(m, tiles + i / wide * tile_bytes, wide * row + i % wide);
+                sum += x[i] * value_at(m, tile + i / wide, wide * row + i % wide);
             }
             acc[high * block + row] = m->steps != NULL && high * block + row < m->rows
                                           ? sum * m->steps[high * block + row]
                                           : sum;
         }
-        tiles += here * tile_bytes;
+        tile += here;
         x += m->is_sparse ? here * wide : 0;
     }
 }

@@ -23,7 +23,8 @@ size_t tinyrnn_stream_size(const tinyrnn *model) {
 
 static bool hears_speech(const tinyrnn *model, uint32_t stride, char error[TINYRNN_ERROR_SIZE]) {
     if (model->feature_size % TR_BANDS != 0) {
-        snprintf(error, TINYRNN_ERROR_SIZE, "the model takes frames of %lu numbers; those of speech are multiples of %d",
+        snprintf(error, TINYRNN_ERROR_SIZE,
+                 "the model takes frames of %lu numbers; those of speech are multiples of %d",
                  (unsigned long)model->feature_size, TR_BANDS);
         return false;
     }

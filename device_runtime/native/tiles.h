@@ -1,0 +1,31 @@
+/* The tiles of a matrix, value by value: for plain C, and for the checks of a file. file.c says how they lie. */
+#ifndef TINYRNN_TILES_H
+#define TINYRNN_TILES_H
+
+#include <string.h>
+
+#include "model.h"
+
+/* Value `at` of a tile: in 4 bits the first half lies in the low nibbles, the second in the high ones. */
+static inline int32_t value_at(const matrix *m, size_t tile, uint32_t at) {
+    if (!m->is_four_bit) {
+        return (int8_t)m->tiles[tile * TILE + at];
+    }
+    const uint8_t *half = m->tiles + tile * (TILE / 2);
+    return m->codebook[at < TILE / 2 ? half[at] & 15 : half[at - TILE / 2] >> 4];
+}
+
+/* Which column of the matrix a column of a tile is. */
+static inline uint32_t column_of(const matrix *m, size_t tile, uint32_t column) {
+    if (!m->is_sparse) {
+        return (uint32_t)(tile % m->tiles_per_block) * DENSE_COLUMNS + column;
+    }
+    const size_t at = tile * (SPARSE_COLUMNS / m->block_columns) + column / m->block_columns;
+    uint16_t index = m->indices[at * m->index_bytes];
+    if (m->index_bytes == 2) {
+        memcpy(&index, m->indices + 2 * at, 2);
+    }
+    return index * m->block_columns + column % m->block_columns;
+}
+
+#endif
