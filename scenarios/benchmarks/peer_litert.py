@@ -73,7 +73,8 @@ def write_with(affine: Affines, model: FloatModel, path: Path) -> None:
             x = graph.reshape(x, (1, x.shape[0] * x.shape[1]))
         else:
             at = sum(model.hidden_sizes[: len(next_states)])
-            x = _gru(graph, affine, layer, x, graph.slice(h, at, layer.hidden))
+            own = h if layer.hidden == h.shape[1] else graph.slice(h, at, layer.hidden)
+            x = _gru(graph, affine, layer, x, own)
             next_states.append(x)
     scores = affine(graph, model.head, x)
     # XNNPACK does not take a concatenation of one row, and would run the step in two pieces for it.

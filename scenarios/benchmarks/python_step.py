@@ -16,7 +16,7 @@ from scenarios.benchmarks import (
     peer_litert,
     peer_litert_dynamic,
     peer_litert_int8,
-    peer_onnx,
+    peer_onnx_lean,
     peer_torch,
     plain_gru,
     turns,
@@ -29,7 +29,7 @@ NAME = "step"
 SIZES = ((64, 40), (128, 40))
 """Units and inputs."""
 
-PEERS = (peer_onnx, peer_litert, peer_litert_dynamic, peer_litert_int8, peer_torch)
+PEERS = (peer_onnx_lean, peer_litert, peer_litert_dynamic, peer_litert_int8, peer_torch)
 LITERT = (peer_litert.NAME, peer_litert_dynamic.NAME, peer_litert_int8.NAME)
 FRAMES_A_CALL = 256
 ARITHMETIC = {
@@ -66,7 +66,7 @@ def _targets(costs: dict[str, float]) -> tuple[Target, ...]:
     native, best = costs["native"], min(LITERT, key=lambda name: costs[name])
     of = f"at {units} units and {inputs} inputs"
     return (
-        Target(f"{peer_onnx.NAME} / native step, {of}", costs[peer_onnx.NAME] / native, least=10),
+        Target(f"{peer_onnx_lean.NAME} / native step, {of}", costs[peer_onnx_lean.NAME] / native, least=10),
         Target(f"best of LiteRT ({best}) / native step, {of}", costs[best] / native, least=4),
         Target(f"torch / native step, {of}", costs[peer_torch.NAME] / native, least=10),
         Target(f"native step in us, {of}", native, most=2.5),

@@ -11,7 +11,7 @@ from typing import Any
 from device_runtime import extension, flat
 from device_runtime.arithmetic import Model
 from device_runtime.engines.native import NativeEngine
-from scenarios.benchmarks import peer_litert, peer_litert_dynamic, peer_onnx, plain_gru, python_step, turns
+from scenarios.benchmarks import peer_litert, peer_litert_dynamic, peer_onnx_lean, plain_gru, python_step, turns
 from scenarios.benchmarks.part import Part, Row, Target, digits
 from scenarios.benchmarks.turns import Stopwatch
 
@@ -21,7 +21,7 @@ SHARE = 0.75
 BLOCKS = ((8, 1), (8, 2), (8, 4), (16, 1))
 """Rows x columns. The first is the recipes' own, to which the target is held."""
 
-PEERS = (peer_onnx, peer_litert, peer_litert_dynamic)
+PEERS = (peer_onnx_lean, peer_litert, peer_litert_dynamic)
 PEER_STEPS = 20
 """Of a peer, from Python, for each call of many native steps."""
 
