@@ -50,7 +50,7 @@ def _bundles(named: list[Path], steps: int) -> Iterator[tuple[str, list[Row]]]:
         rows = compare(folder, steps)
         print(f"\n{folder.name}\n{table([_words(row) for row in rows])}")
         yield folder.name, rows
-    print(f"\nratios: to {BASELINE}; below 1 is faster or smaller")
+    print(f"\nratios: to {BASELINE}; below 1 is faster or smaller; steps are timed by the clock on the wall")
 
 
 def _parts(wanted: list[str], steps: int) -> Iterator[tuple[str, Part]]:
@@ -100,7 +100,7 @@ def _words(row: Row) -> dict[str, str | float]:
         "arithmetic": "int8, exact" if row.exact else "float",
         "step us": row.step_us_median,
         "p99 us": row.step_us_p99,
-        "second us": row.audio_second_us,
+        "second cpu us": row.audio_second_us,
         "real time": row.real_time_factor,
         "peak MB": row.peak_mb,
         "step ratio": row.step_ratio,

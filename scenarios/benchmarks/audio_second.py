@@ -11,7 +11,7 @@ from device_runtime.engines import SpeechEngine
 from device_runtime.frontends.speech import SpeechFrontend, to_int16
 from device_runtime.session import Session
 from scenarios.benchmarks import peer_vad, peer_wakeword, turns
-from scenarios.benchmarks.compare import BUNDLES
+from scenarios.benchmarks.compare import BUNDLES, hearing
 from scenarios.benchmarks.part import Part, Row, Target, digits, ratio
 from scenarios.benchmarks.turns import Run, Stopwatch
 
@@ -37,8 +37,8 @@ def measure(steps: int) -> Part:
     missing = {peer: importlib.util.find_spec(peer.PACKAGE) is None for peer in PEERS}
     contestants: dict[str, Stopwatch] = {}
     for name, session in sessions.items():
-        contestants[name] = turns.cpu_time(_hearing(session, chunks), SECONDS)
-        contestants[f"{name}, a second at a time"] = turns.cpu_time(_hearing(session, whole), SECONDS)
+        contestants[name] = turns.cpu_time(hearing(session, chunks), SECONDS)
+        contestants[f"{name}, a second at a time"] = turns.cpu_time(hearing(session, whole), SECONDS)
         contestants[f"{name}, scores alone"] = turns.cpu_time(_scoring(session, chunks), SECONDS)
     for peer in PEERS:
         if not missing[peer]:
@@ -73,15 +73,6 @@ def _how_to_install(package: str) -> str:
 
 def _cut(audio: Float32, size: int) -> list[Float32]:
     return [audio[at : at + size] for at in range(0, len(audio), size)]
-
-
-def _hearing(session: Session, chunks: Sequence[Float32]) -> Run:
-    def run(times: int) -> None:
-        for _ in range(times):
-            for chunk in chunks:
-                session.push(chunk)
-
-    return run
 
 
 def _scoring(session: Session, chunks: Sequence[Float32]) -> Run:

@@ -6,6 +6,7 @@ nobody's cost. What they push out of the caches is; hence the median of many sho
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Hashable, Mapping
 from typing import TypeVar
@@ -41,7 +42,9 @@ def in_turns(contestants: Mapping[Name, Stopwatch], times: int) -> dict[Name, fl
     """The median CPU microseconds of one item; everyone does the work `times` times, in batches."""
     batch = max(1, times // ROUNDS)
     took: dict[Name, list[float]] = {name: [] for name in contestants}
+    names, shuffle = list(contestants), random.Random(0).shuffle
     for _ in range(min(ROUNDS, times)):
-        for name, item_us in contestants.items():
-            took[name].append(item_us(batch))
+        shuffle(names)  # nobody always follows the one who leaves the caches in the worst state
+        for name in names:
+            took[name].append(contestants[name](batch))
     return {name: float(np.median(values)) for name, values in took.items()}
