@@ -1,4 +1,4 @@
-"""The int8 products of a model alone, out of a library compiled for the benchmark: limit.c and the engine's own code."""
+"""The int8 products of a model alone, timed by a library compiled for that: limit.c and the engine's own code."""
 
 from __future__ import annotations
 
