@@ -187,7 +187,7 @@ def test_a_second_of_audio_names_what_is_not_installed(monkeypatch):
 @pytest.mark.parametrize("peer", [peer_wakeword, peer_vad])
 def test_audio_peers_hear_chunks_of_any_size(peer):
     if importlib.util.find_spec(peer.PACKAGE) is None:
-        pytest.skip(f"{peer.PACKAGE} is not installed")
+        pytest.skip(f"{peer.PACKAGE} is not installed; make bench installs it")
     run = peer.listening([np.zeros(1600, np.float32), np.zeros(333, np.float32)])
     run(3)
 
