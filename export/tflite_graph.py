@@ -25,6 +25,9 @@ _TYPES = {
     np.dtype(np.int8): schema.TensorType.INT8,
 }
 
+Scale = float | tuple[float, ...] | None
+"""What an integer counts for; several scales are those of the rows, one each."""
+
 
 @dataclass(frozen=True)
 class Tensor:
@@ -57,19 +60,23 @@ class TfliteGraph:
         shape: Sequence[int],
         dtype: npt.DTypeLike,
         name: str | None = None,
-        scale: float | None = None,
+        scale: Scale = None,
         buffer: int = 0,
+        zero_point: int = 0,
     ) -> Tensor:
-        """Add a tensor; `scale` makes it a quantized one with zero point 0."""
+        """Add a tensor; `scale` makes it a quantized one."""
         added = Tensor(len(self._tensors), tuple(shape), np.dtype(dtype))
-        quantization = None if scale is None else schema.QuantizationParametersT(scale=[scale], zeroPoint=[0])
+        quantization = None
+        if scale is not None:
+            scales = [scale] if isinstance(scale, float) else list(scale)
+            quantization = schema.QuantizationParametersT(scale=scales, zeroPoint=[zero_point] * len(scales))
         type_ = _TYPES[added.dtype]
         self._tensors.append(
             schema.TensorT(shape=list(shape), type=type_, name=name, quantization=quantization, buffer=buffer)
         )
         return added
 
-    def constant(self, array: npt.ArrayLike, dtype: npt.DTypeLike = np.float32, scale: float | None = None) -> Tensor:
+    def constant(self, array: npt.ArrayLike, dtype: npt.DTypeLike = np.float32, scale: Scale = None) -> Tensor:
         """Add an array to the file, or find the equal one that it already has."""
         values = np.ascontiguousarray(array, dtype)
         key = (values.dtype.str, values.shape, values.tobytes(), scale)
@@ -87,9 +94,10 @@ class TfliteGraph:
         options: Any = None,
         name: str | None = None,
         scale: float | None = None,
+        zero_point: int = 0,
     ) -> Tensor:
         """Add an operator (its name in the schema, such as "ADD") with one output."""
-        output = self.tensor(shape, dtype, name, scale=scale)
+        output = self.tensor(shape, dtype, name, scale=scale, zero_point=zero_point)
         operator = schema.OperatorT(
             opcodeIndex=self._code(getattr(schema.BuiltinOperator, kind)),
             inputs=[tensor.index for tensor in inputs],

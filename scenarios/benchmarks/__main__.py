@@ -1,6 +1,6 @@
-"""`make bench`: each committed bundle on every engine, beside a float ONNX GRU, a float LiteRT step and torch.
+"""`make bench`: each committed bundle on every engine and on float peers; then what the native engine is aimed at.
 
-python -m scenarios.benchmarks [--bundle FOLDER ...] [--steps N] [--json FILE]
+python -m scenarios.benchmarks [--part NAME ...] [--bundle FOLDER ...] [--steps N] [--json FILE]
 """
 
 from __future__ import annotations
@@ -9,34 +9,63 @@ import argparse
 import json
 import platform
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
+from device_runtime import engines
 from device_runtime.errors import InputError, TinyRnnError
 from device_runtime.tables import table
-from scenarios.benchmarks.compare import Row, compare
+from scenarios.benchmarks import audio_second, limit, memory, python_step, zeros
+from scenarios.benchmarks.compare import BUNDLES, Row, compare
+from scenarios.benchmarks.part import Part
 from scenarios.benchmarks.peers import BASELINE
 
-BUNDLES = Path(__file__).resolve().parents[1] / "bundles"
+BUNDLES_PART = "bundles"
+PARTS = {part.NAME: part.measure for part in (python_step, limit, zeros, audio_second, memory)}
+"""By their names on the command line, in the order of the output. They all need the native engine."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print a table for each bundle; 0, or 2 after one line that says what is wrong."""
+    """Print a table for each bundle and each part; 0, or 2 after one line that says what is wrong."""
     args = _parser().parse_args(arguments)
+    wanted = args.part or [BUNDLES_PART, *PARTS]
     try:
         if args.json and not args.json.parent.is_dir():
             raise InputError(f"{args.json} cannot be written: its folder does not exist. Give --json another file")
-        measured = {folder.name: compare(folder, args.steps) for folder in _progress(_folders(args.bundle))}
-        for name, rows in measured.items():
-            print(f"\n{name}\n{table([_words(row) for row in rows])}")
-        print(f"\nratios: to {BASELINE}; below 1 is faster or smaller. On {machine()}")
+        bundles = dict(_bundles(args.bundle, args.steps)) if BUNDLES_PART in wanted else {}
+        parts = dict(_parts([name for name in PARTS if name in wanted], args.steps))
         if args.json:
-            _write(args.json, measured)
+            _write(args.json, bundles, parts)
     except TinyRnnError as error:
         print(error, file=sys.stderr)
         return error.exit_code
+    print(f"\nOn {machine()}")
     return 0
+
+
+def _bundles(named: list[Path], steps: int) -> Iterator[tuple[str, list[Row]]]:
+    for folder in _folders(named):
+        _progress(folder.name)
+        rows = compare(folder, steps)
+        print(f"\n{folder.name}\n{table([_words(row) for row in rows])}")
+        yield folder.name, rows
+    print(f"\nratios: to {BASELINE}; below 1 is faster or smaller; steps are timed by the clock on the wall")
+
+
+def _parts(wanted: list[str], steps: int) -> Iterator[tuple[str, Part]]:
+    if wanted and not engines.ENGINES["native"].is_installed():
+        print(
+            f"\nnot measured: {', '.join(wanted)}. They need the native engine, which is built where a C compiler is: "
+            "pip install --force-reinstall ./device_runtime",
+            file=sys.stderr,
+        )
+        return
+    for name in wanted:
+        _progress(name)
+        part = PARTS[name](steps)
+        print(f"\n{part.text()}")
+        yield name, part
 
 
 def machine() -> str:
@@ -46,6 +75,8 @@ def machine() -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__.partition("\n")[0] if __doc__ else None)
+    names = (BUNDLES_PART, *PARTS)
+    parser.add_argument("--part", action="append", default=[], choices=names, help="only this part (all)")
     parser.add_argument("--bundle", type=Path, action="append", default=[], help="instead of scenarios/bundles/*")
     parser.add_argument("--steps", type=int, default=2000, help="steps timed on each engine (2000)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there, too")
@@ -59,10 +90,8 @@ def _folders(named: list[Path]) -> list[Path]:
     return folders
 
 
-def _progress(folders: list[Path]) -> Any:
-    for folder in folders:
-        print(f"timing {folder.name} ...", file=sys.stderr)
-        yield folder
+def _progress(name: str) -> None:
+    print(f"timing {name} ...", file=sys.stderr)
 
 
 def _words(row: Row) -> dict[str, str | float]:
@@ -71,7 +100,7 @@ def _words(row: Row) -> dict[str, str | float]:
         "arithmetic": "int8, exact" if row.exact else "float",
         "step us": row.step_us_median,
         "p99 us": row.step_us_p99,
-        "second us": row.audio_second_us,
+        "second cpu us": row.audio_second_us,
         "real time": row.real_time_factor,
         "peak MB": row.peak_mb,
         "step ratio": row.step_ratio,
@@ -79,9 +108,14 @@ def _words(row: Row) -> dict[str, str | float]:
     }
 
 
-def _write(path: Path, measured: dict[str, list[Row]]) -> None:
-    rows = {name: [asdict(row) for row in rows] for name, rows in measured.items()}
-    path.write_text(json.dumps({"machine": machine(), "baseline": BASELINE, "bundles": rows}, indent=2) + "\n")
+def _write(path: Path, bundles: dict[str, list[Row]], parts: dict[str, Part]) -> None:
+    measured = {
+        "machine": machine(),
+        "baseline": BASELINE,
+        "bundles": {name: [asdict(row) for row in rows] for name, rows in bundles.items()},
+        "parts": {name: part.as_dict() for name, part in parts.items()},
+    }
+    path.write_text(json.dumps(measured, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -5,20 +5,28 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from device_runtime import bench, bundle, engines
+from device_runtime.arithmetic import Float32
 from device_runtime.bundle import Bundle
 from device_runtime.errors import EngineError
 from device_runtime.session import Session
+from scenarios.benchmarks import turns
 from scenarios.benchmarks.floats import float_model
 from scenarios.benchmarks.peers import BASELINE, BY_NAME, PEERS
+from scenarios.benchmarks.turns import Run
 
 ROUNDS = 5
+SECONDS = 5
+"""Of audio that each engine hears in a round."""
+
 HOUSE = Path(__file__).resolve().parents[2]
+BUNDLES = HOUSE / "scenarios" / "bundles"
 
 
 @dataclass(frozen=True)
@@ -32,6 +40,8 @@ class Row:
     step_us_median: float
     step_us_p99: float
     audio_second_us: float
+    """CPU time of one second of input, from samples to events."""
+
     real_time_factor: float
     peak_mb: float
     step_ratio: float
@@ -52,11 +62,13 @@ def compare(folder: Path, steps: int = 2000) -> list[Row]:
         sessions = {name: Session(opened, name) for name in ours}
         sessions |= {name: session_with_peer(opened, name, path) for name, path in files.items()}
         step_us: dict[str, list[np.ndarray]] = {name: [] for name in sessions}
+        second = [bench.example_signal(Session(opened), 1.0)]
+        one_second = {name: turns.cpu_time(hearing(session, second)) for name, session in sessions.items()}
         second_us: dict[str, list[float]] = {name: [] for name in sessions}
         for _ in range(ROUNDS):
             for name, session in sessions.items():
                 step_us[name].append(bench.time_steps(session, steps // ROUNDS))
-                second_us[name].append(bench.time_seconds(session, 2))
+                second_us[name].append(one_second[name](SECONDS))
         peak_mb = {name: _peak_mb(folder, name, files.get(name)) for name in sessions}
     medians = {name: float(np.median(np.concatenate(took))) for name, took in step_us.items()}
     return [
@@ -80,6 +92,17 @@ def session_with_peer(opened: Bundle, name: str, path: Path) -> Session:
     session = Session(opened)
     session.engine = BY_NAME[name].load(path, sum(opened.model.hidden_sizes))
     return session
+
+
+def hearing(session: Session, chunks: Sequence[Float32]) -> Run:
+    """The work of hearing all the chunks, from samples to events."""
+
+    def run(times: int) -> None:
+        for _ in range(times):
+            for chunk in chunks:
+                session.push(chunk)
+
+    return run
 
 
 def _peak_mb(folder: Path, name: str, peer_file: Path | None) -> float:

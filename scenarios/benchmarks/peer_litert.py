@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,8 +46,17 @@ def load(path: Path, hidden: int) -> LitertPeer:
     return LitertPeer(interpreter, inputs, outputs, hidden)
 
 
+Affines = Callable[[Any, FloatAffine, Any], Any]
+"""Adds weight . x + bias to a graph, in the form that a peer has its weights in: graph, affine, (n, columns)."""
+
+
 def write(model: FloatModel, path: Path) -> None:
     """Write the graph of one step."""
+    write_with(_affine, model, path)
+
+
+def write_with(affine: Affines, model: FloatModel, path: Path) -> None:
+    """Write the graph of one step whose products are made by `affine`."""
     from export.tflite_graph import TfliteGraph  # not in the process that measures memory
 
     graph = TfliteGraph()
@@ -59,13 +69,16 @@ def write(model: FloatModel, path: Path) -> None:
         if isinstance(layer, FloatDense):
             rows = graph.gather(x, graph.constant(layer.windows, np.int32), axis=1)  # (1, windows, columns)
             rows = graph.reshape(rows, rows.shape[1:])
-            x = graph.unary("RELU", _affine(graph, layer.affine, rows))
+            x = graph.unary("RELU", affine(graph, layer.affine, rows))
             x = graph.reshape(x, (1, x.shape[0] * x.shape[1]))
         else:
             at = sum(model.hidden_sizes[: len(next_states)])
-            x = _gru(graph, layer, x, graph.slice(h, at, layer.hidden))
+            own = h if layer.hidden == h.shape[1] else graph.slice(h, at, layer.hidden)
+            x = _gru(graph, affine, layer, x, own)
             next_states.append(x)
-    scores, both = _affine(graph, model.head, x), graph.concatenate(next_states)
+    scores = affine(graph, model.head, x)
+    # XNNPACK does not take a concatenation of one row, and would run the step in two pieces for it.
+    both = next_states[0] if len(next_states) == 1 else graph.concatenate(next_states)
     outputs = [graph.reshape(scores, scores.shape[1:], "scores"), graph.reshape(both, both.shape[1:], "next_state")]
     path.write_bytes(graph.to_bytes([frame, state], outputs))
 
@@ -75,9 +88,9 @@ def _affine(graph: Any, affine: FloatAffine, x: Any) -> Any:
     return graph.op("FULLY_CONNECTED", [x, *constants], (x.shape[0], len(affine.bias)), np.float32)
 
 
-def _gru(graph: Any, layer: FloatGru, x: Any, h: Any) -> Any:
+def _gru(graph: Any, affine: Affines, layer: FloatGru, x: Any, h: Any) -> Any:
     hidden = layer.hidden
-    gx, gh = _affine(graph, layer.input, x), _affine(graph, layer.state, h)
+    gx, gh = affine(graph, layer.input, x), affine(graph, layer.state, h)
     gates = graph.add(graph.slice(gx, 0, 2 * hidden), graph.slice(gh, 0, 2 * hidden))
     rz = graph.unary("LOGISTIC", gates)
     r, z = graph.slice(rz, 0, hidden), graph.slice(rz, hidden, hidden)

@@ -58,21 +58,21 @@ def write(model: FloatModel, path: Path) -> None:
             x = _gru(graph, layer, graph.reshape(x, 1, 1, -1), h)
             next_states.append(x)
     scores = graph.op("Add", graph.op("MatMul", x, model.head.weight.T), model.head.bias)
-    next_state = graph.op("Concat", *next_states, axis=0)
+    next_state = next_states[0] if len(next_states) == 1 else graph.op("Concat", *next_states, axis=0)
     hidden = sum(model.hidden_sizes)
     inputs = {"frame": model.feature_size, "state": hidden}
     path.write_bytes(graph.to_bytes(inputs, {scores: len(model.head.bias), next_state: hidden}))
 
 
 def _gru(graph: Any, layer: FloatGru, x: str, h: str) -> str:
-    biases = np.concatenate([_gate_order(layer.input.bias), _gate_order(layer.state.bias)])
-    weights = [_gate_order(layer.input.weight)[None], _gate_order(layer.state.weight)[None], biases[None]]
+    biases = np.concatenate([gate_order(layer.input.bias), gate_order(layer.state.bias)])
+    weights = [gate_order(layer.input.weight)[None], gate_order(layer.state.weight)[None], biases[None]]
     names = [f"y{len(graph.nodes)}", f"h{len(graph.nodes)}"]
     _, last = graph.ops("GRU", x, *weights, "", h, names=names, hidden_size=layer.hidden, linear_before_reset=1)
     return str(graph.reshape(last, -1))
 
 
-def _gate_order(rows: Float32) -> Float32:
-    """From torch's r, z, n to ONNX's z, r, h."""
+def gate_order(rows: Float32) -> Float32:
+    """Reorder from torch's r, z, n to ONNX's z, r, h."""
     r, z, n = np.split(rows, 3)
     return np.concatenate([z, r, n])
