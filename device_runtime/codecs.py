@@ -13,13 +13,13 @@ import numpy.typing as npt
 
 from device_runtime.arithmetic import Int8
 
-DENSE_ROWS, DENSE_COLUMNS = 16, 4
-SPARSE_ROWS, SPARSE_COLUMNS = 8, 8
 TILE = 64
-"""Values in a tile of either form."""
+"""Values in a tile of any form."""
 
-BLOCK_COLUMNS = (4, 2, 1)
-"""Columns that one index of a sparse matrix stands for; of two that take the same bytes the wider one is faster."""
+DENSE_ROWS = 16
+BLOCKS = tuple((rows, columns) for rows in (16, 8) for columns in (4, 2, 1))
+"""Of a sparse matrix: rows of a tile, and columns that one index stands for. Of two that take the same bytes the higher
+and the wider one is faster."""
 
 CODES = 16
 
@@ -34,11 +34,12 @@ class Stored:
     columns: int
     tiles: Bytes
     tile_count: int
-    block_columns: int = 0
-    """0: dense."""
+    sparse_rows: int = 0
+    """Of a tile; 0: dense."""
 
-    tile_counts: npt.NDArray[np.uint16] | None = None  # (blocks of 8 rows,)
-    indices: npt.NDArray[np.uint8 | np.uint16] | None = None  # (tile_count * 8 / block_columns,)
+    block_columns: int = 0
+    tile_counts: npt.NDArray[np.uint16] | None = None  # (blocks of sparse_rows rows,)
+    indices: npt.NDArray[np.uint8 | np.uint16] | None = None  # (tile_count * columns of a tile / block_columns,)
     codebook: Int8 | None = None  # (16,) for 4 bits
     steps: Bytes | None = None  # (rows,), None where all are 1
 
@@ -51,30 +52,31 @@ class Stored:
 
 def smallest(weight: Int8) -> Stored:
     """The form that takes the fewest bytes; of two that take the same, dense and 8 bits, which are faster."""
-    forms = [dense(weight), *(sparse(weight, width) for width in BLOCK_COLUMNS)]
+    forms = [dense(weight), *(sparse(weight, block) for block in BLOCKS)]
     coded = _codes(weight)
     if coded is not None:
-        forms += [in_4_bits(form, *coded) for form in (dense(coded[0]), *(sparse(coded[0], w) for w in BLOCK_COLUMNS))]
+        forms += [in_4_bits(form, *coded) for form in (dense(coded[0]), *(sparse(coded[0], b) for b in BLOCKS))]
     return min(forms, key=lambda form: form.size_bytes)
 
 
 def dense(weight: Int8) -> Stored:
     """Tiles of 16 rows x 4 columns."""
-    tiles = _tiles(weight, DENSE_ROWS, DENSE_COLUMNS)  # (row blocks, groups, 16, 4)
+    tiles = _tiles(weight, DENSE_ROWS, TILE // DENSE_ROWS)  # (row blocks, groups, 16, 4)
     rows, columns = weight.shape
     return Stored(rows, columns, tiles.reshape(-1).view(np.uint8), tiles.shape[0] * tiles.shape[1])
 
 
-def sparse(weight: Int8, block_columns: int) -> Stored:
-    """Tiles of 8 rows x 8 columns out of the blocks of 8 rows x `block_columns` that hold a weight."""
-    blocks = _tiles(weight, SPARSE_ROWS, block_columns)  # (row blocks, column blocks, 8, block_columns)
-    per_tile = SPARSE_COLUMNS // block_columns
+def sparse(weight: Int8, block: tuple[int, int]) -> Stored:
+    """Tiles as high as a block, out of the blocks of rows x columns that hold a weight."""
+    high, wide = block
+    blocks = _tiles(weight, high, wide)  # (row blocks, column blocks, high, wide)
+    per_tile = TILE // high // wide
     tiles, indices, counts = [], [], []
     for row in blocks:
         at = np.flatnonzero(row.any(axis=(1, 2)))
         missing = -len(at) % per_tile
         kept = np.concatenate([row[at], np.zeros((missing, *row.shape[1:]), np.int8)])
-        together = kept.reshape(-1, per_tile, SPARSE_ROWS, block_columns).swapaxes(1, 2)
+        together = kept.reshape(-1, per_tile, high, wide).swapaxes(1, 2)
         tiles.append(together.reshape(-1))
         indices.append(np.concatenate([at, np.zeros(missing, np.intp)]))
         counts.append(len(kept) // per_tile)
@@ -84,7 +86,8 @@ def sparse(weight: Int8, block_columns: int) -> Stored:
         weight.shape[1],
         np.concatenate(tiles).view(np.uint8),
         sum(counts),
-        block_columns,
+        high,
+        wide,
         np.array(counts, np.uint16),
         np.concatenate(indices).astype(dtype),
     )

@@ -100,7 +100,7 @@ def _matrix(affine: Affine, sections: _Sections) -> bytes:
     if stored.steps is not None:
         steps_at = sections.add(stored.steps.tobytes(), 1)
     codebook = np.zeros(codecs.CODES, np.int8) if stored.codebook is None else stored.codebook
-    kind = (stored.block_columns > 0, stored.codebook is not None, stored.block_columns, index_bytes)
+    kind = (stored.sparse_rows, stored.codebook is not None, stored.block_columns, index_bytes)
     places = (tiles_at, counts_at, indices_at, steps_at, scale_at, bias_at)
     sizes = (stored.rows, stored.columns)
     return struct.pack("<II4BI6I16s8x", *sizes, *kind, stored.tile_count, *places, codebook.tobytes())

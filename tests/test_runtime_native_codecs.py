@@ -16,7 +16,7 @@ def matrix(rows=96, columns=64, seed=0):
 
 def unpacked(stored):
     """The weights out of their bytes, as file.c tells it."""
-    high = codecs.SPARSE_ROWS if stored.block_columns else codecs.DENSE_ROWS
+    high = stored.sparse_rows or codecs.DENSE_ROWS
     tiles = stored.tiles
     if stored.codebook is not None:
         halves = tiles.reshape(-1, codecs.TILE // 2)
@@ -30,11 +30,11 @@ def unpacked(stored):
             weight[row : row + 16, column : column + 4] += tile
     else:
         blocks = np.repeat(np.arange(len(stored.tile_counts)), stored.tile_counts)
-        per_tile = 8 // stored.block_columns
+        per_tile = codecs.TILE // high // stored.block_columns
         for block, tile, at in zip(blocks, tiles, stored.indices.reshape(-1, per_tile), strict=True):
             columns = (at[:, None].astype(int) * stored.block_columns + np.arange(stored.block_columns)).reshape(-1)
             for column, values in zip(columns, tile.T, strict=True):
-                weight[block * 8 : block * 8 + 8, column] += values
+                weight[block * high : (block + 1) * high, column] += values
     assert not weight[stored.rows :].any()
     assert not weight[:, stored.columns :].any()
     steps = 1 if stored.steps is None else stored.steps[:, None].astype(np.int32)
@@ -46,32 +46,31 @@ def unpacked(stored):
     "change",
     [
         *(without_blocks(share, (8, wide)) for share in (0, 0.3, 0.9, 1) for wide in (1, 2, 4)),
+        *(without_blocks(0.7, (16, wide)) for wide in (1, 2, 4)),
         *(on_grid(18), with_own_steps, powers_of_two, lambda weight: np.full_like(weight, -128)),
         lambda weight: without_blocks(0.8)(with_own_steps(weight)),
     ],
 )
 def test_every_form_gives_the_weights_back(shape, change):
     weight = change(matrix(*shape))
-    for stored in (codecs.smallest(weight), codecs.dense(weight), *(codecs.sparse(weight, n) for n in (1, 2, 4))):
+    for stored in (codecs.smallest(weight), codecs.dense(weight), *(codecs.sparse(weight, b) for b in codecs.BLOCKS)):
         assert np.array_equal(unpacked(stored), weight)
 
 
 @pytest.mark.parametrize(
-    ("change", "block_columns", "bits"),
+    ("change", "block", "bits"),
     [
-        (without_blocks(0), 0, 8),
-        (without_blocks(0.75, (8, 4)), 4, 8),
-        (without_blocks(0.75, (8, 2)), 2, 8),
-        (without_blocks(0.75, (8, 1)), 1, 8),
-        (on_grid(18), 0, 4),
-        (with_own_steps, 0, 4),
-        (powers_of_two, 0, 4),
-        (lambda weight: on_grid(18)(without_blocks(0.75)(weight)), 2, 4),
+        (without_blocks(0), (0, 0), 8),
+        *((without_blocks(0.75, block), block, 8) for block in codecs.BLOCKS),
+        (on_grid(18), (0, 0), 4),
+        (with_own_steps, (0, 0), 4),
+        (powers_of_two, (0, 0), 4),
+        (lambda weight: on_grid(18)(without_blocks(0.75)(weight)), (8, 2), 4),
     ],
 )
-def test_the_form_fits_the_weights(change, block_columns, bits):
+def test_the_form_fits_the_weights(change, block, bits):
     stored = codecs.smallest(change(matrix()))
-    assert stored.block_columns == block_columns
+    assert (stored.sparse_rows, stored.block_columns) == block
     assert (stored.codebook is None) == (bits == 8)
 
 

@@ -126,8 +126,8 @@ TOO_MANY_LAYERS = flat.to_bytes(tiny_model(0, (("gru", 1),) * 33, 1, 1))
         ("dense", [(STATE_AT + 4, "<I", 1025)], "a matrix has 60 rows and 1025 columns; it takes 1 to 65536 and"),
         ("dense", [(STATE_AT + 8, "<B", 2)], "a matrix is stored as 2.0.0.0, which this engine does not know"),
         ("dense", [(STATE_AT + 9, "<B", 2)], "a matrix is stored as 0.2.0.0, which this engine does not know"),
-        ("sparse", [(STATE_AT + 10, "<B", 3)], "a matrix is stored as 1.0.3.1, which this engine does not know"),
-        ("sparse", [(STATE_AT + 11, "<B", 4)], "a matrix is stored as 1.0.2.4, which this engine does not know"),
+        ("sparse", [(STATE_AT + 10, "<B", 3)], "a matrix is stored as 8.0.3.1, which this engine does not know"),
+        ("sparse", [(STATE_AT + 11, "<B", 4)], "a matrix is stored as 8.0.2.4, which this engine does not know"),
         ("dense", [(STATE_AT + 12, "<I", 3)], "tile_count is 3, but 60 x 20 weights take 20"),
         ("dense", [(STATE_AT + 16, "<I", 2**32 - 1)], "tiles begin at 4294967295 and take 1280 bytes of "),
         (

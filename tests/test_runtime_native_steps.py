@@ -21,11 +21,15 @@ CHANGES = {
     "blocks of 8 x 2": without_blocks(0.75),
     "blocks of 8 x 1": without_blocks(0.8, (8, 1)),
     "blocks of 8 x 4": without_blocks(0.6, (8, 4)),
+    "blocks of 16 x 1": without_blocks(0.8, (16, 1)),
+    "blocks of 16 x 2": without_blocks(0.75, (16, 2)),
+    "blocks of 16 x 4": without_blocks(0.6, (16, 4)),
     "no weights": without_blocks(1.0),
     "4 bits": on_grid(18),
     "4 bits, steps by row": with_own_steps,
     "powers of two": powers_of_two,
     "sparse in 4 bits": lambda weight: on_grid(18)(without_blocks(0.7)(weight)),
+    "blocks of 16 x 1 in 4 bits": lambda weight: on_grid(18)(without_blocks(0.7, (16, 1))(weight)),
     "the most negative": lambda weight: np.full_like(weight, -128),
 }
 
@@ -71,10 +75,20 @@ def test_odd_sizes_and_all_shares_of_zeros(kernel):
             layers = [("dense", int(rng.integers(1, 20)), columns, int(rng.integers(1, 9))), *layers]
         model = tiny_model(seed, layers, features, labels)
         if rng.random() < 0.7:
-            model = with_weights(model, without_blocks(rng.random(), (8, int(rng.integers(1, 5))), seed))
+            model = with_weights(
+                model, without_blocks(rng.random(), (int(rng.choice([8, 16])), int(rng.integers(1, 5))), seed)
+            )
         if rng.random() < 0.3:
             model = with_weights(model, on_grid(int(rng.integers(1, 19))))
         assert differing(kernel, model, random_frames(12, features, seed)) == 0, (seed, layers, features, labels)
+
+
+@pytest.mark.parametrize("block", [(8, 1), (8, 2), (8, 4), (16, 1), (16, 2), (16, 4)])
+@pytest.mark.parametrize("units", [65, 128, 257])
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_zero_blocks_of_every_form_and_width(kernel, units, block):
+    model = with_weights(tiny_model(units, (("gru", units),), 40, 5), without_blocks(0.7, block))
+    assert differing(kernel, model, random_frames(8, 40)) == 0
 
 
 @pytest.mark.parametrize("share", [0.0, 0.75])

@@ -8,16 +8,16 @@
  *     24  layer_count                              a GRU layer; that of the head comes last
  *     28  score_count                              then the sections that they point at, 64 zero bytes at the end
  *
- * A matrix record: 0 rows, 4 columns, 8 is_sparse, 9 is_four_bit, 10 block_columns, 11 index_bytes (one byte each),
+ * A matrix record: 0 rows, 4 columns, 8 sparse_rows, 9 is_four_bit, 10 block_columns, 11 index_bytes (one byte each),
  * 12 tile_count, then where its sections begin: 16 tiles, 20 tile_counts, 24 indices, 28 steps (0: none), 32 scale,
  * 36 bias; 40 the codebook, 16 int8 values; 56 zeros.
  *
- * Tiles hold 64 values. Dense: 16 rows x 4 columns, row by row; groups of columns follow one another, then the next 16
- * rows. Sparse: 8 rows x 8 columns, which are named by `indices` in units of block_columns; tile_counts (uint16) says
- * how many tiles each 8 rows have, and only columns with a weight in them are there. In 4 bits a tile is half as long:
- * byte i holds value i in its low nibble and value i + 32 in its high one, as places in the codebook; a row's products
- * are multiplied by its step (uint8), so that codebook * step is the weight. What is past the last column must be zero,
- * what is past the last row may be anything.
+ * Tiles hold 64 values. Dense (sparse_rows is 0): 16 rows x 4 columns, row by row; groups of columns follow one
+ * another, then the next 16 rows. Sparse: 16 rows x 4 columns or 8 rows x 8 columns, as sparse_rows tells; `indices`
+ * name the columns in units of block_columns, tile_counts (uint16) says how many tiles each so many rows have, and only
+ * columns with a weight in them are there. In 4 bits a tile is half as long: byte i holds value i in its low nibble and
+ * value i + 32 in its high one, as places in the codebook; a row's products are multiplied by its step (uint8), so that
+ * codebook * step is the weight. What is past the last column must be zero, what is past the last row may be anything.
  */
 #include "file.h"
 

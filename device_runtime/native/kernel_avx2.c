@@ -50,23 +50,33 @@ static inline lanes lookup(const int16_t *middle, whole at) {
 #include "gates.h"
 
 #define BLOCKS 4
+#define CHAINS 1
 typedef struct {
     __m256i low, high; /* of the first half of a tile, of the second */
 } sums;
 typedef __m256i inputs, codes;
 
 static inline sums no_sums(void) { return (sums){_mm256_setzero_si256(), _mm256_setzero_si256()}; }
-static inline sums start(const matrix *m, uint32_t row) { return (void)m, (void)row, no_sums(); }
+static inline sums start(const int32_t *offset, uint32_t row) { return (void)offset, (void)row, no_sums(); }
 
-static inline void store_dense(int32_t *to, sums sum) {
+static inline sums add_sums(sums a, sums b) {
+    return (sums){_mm256_add_epi32(a.low, b.low), _mm256_add_epi32(a.high, b.high)};
+}
+
+static inline void store_high(int32_t *to, sums sum) {
     _mm256_storeu_si256((__m256i *)to, sum.low);
     _mm256_storeu_si256((__m256i *)(to + 8), sum.high);
 }
 
-static inline void store_sparse(const matrix *m, uint32_t row, int32_t *acc, sums sum) {
-    (void)m;
+static inline void store_folded(int32_t *to, sums sum) {
     __m256i folded = _mm256_hadd_epi32(sum.low, sum.high); /* rows 0 1 4 5 2 3 6 7 */
-    _mm256_storeu_si256((__m256i *)(acc + row), _mm256_permute4x64_epi64(folded, 0xd8));
+    _mm256_storeu_si256((__m256i *)(to), _mm256_permute4x64_epi64(folded, 0xd8));
+}
+
+static inline void store_low(const int32_t *offset, uint32_t row, int32_t *acc, sums upper, sums lower) {
+    (void)offset;
+    store_folded(acc + row, upper);
+    store_folded(acc + row + LOW_ROWS, lower);
 }
 
 static inline inputs load_4(const uint8_t *q) {
@@ -102,8 +112,36 @@ static inline sums dot(sums sum, const uint8_t *tile, inputs x, codes book, bool
     return (sums){dot_half(sum.low, low, x), dot_half(sum.high, high, x)};
 }
 
-static inline bool gather_pairs(const matrix *m, const uint8_t *q, uint8_t *gathered) {
-    return (void)m, (void)q, (void)gathered, false;
+/* 32 inputs at once, out of tables of 16: an index turned by 16 * k is below 16 only in table k, and what is 16 or more
+ * makes the shuffle give 0. What lies behind the inputs and the indices is read with them, and not used. */
+static inline __attribute__((always_inline)) void gather_bytes(const matrix *m, size_t count, const uint8_t *q,
+                                                               uint8_t *gathered, int tables) {
+    __m256i table[8];
+    for (int k = 0; k < tables; k++) {
+        table[k] = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(q + 16 * k)));
+    }
+    for (size_t i = 0; i < count; i += 32) {
+        const __m256i index = _mm256_loadu_si256((const __m256i *)(m->indices + i));
+        __m256i found = _mm256_setzero_si256();
+        for (int k = 0; k < tables; k++) {
+            const __m256i turned = _mm256_xor_si256(index, _mm256_set1_epi8((char)(16 * k)));
+            const __m256i place = _mm256_adds_epu8(turned, _mm256_set1_epi8(0x70));
+            found = _mm256_or_si256(found, _mm256_shuffle_epi8(table[k], place));
+        }
+        _mm256_storeu_si256((__m256i *)(gathered + i), found);
+    }
+}
+
+static inline bool gather_fast(const matrix *m, size_t count, const uint8_t *q, uint8_t *gathered) {
+    if (m->block_columns > 1 || m->columns > 128) {
+        return false;
+    }
+    if (m->columns <= 64) {
+        gather_bytes(m, count, q, gathered, 4);
+    } else {
+        gather_bytes(m, count, q, gathered, 8);
+    }
+    return true;
 }
 
 #include "product.h"

@@ -53,16 +53,21 @@ static inline lanes lookup(const int16_t *middle, whole at) {
 #include "gates.h"
 
 #define BLOCKS 4
+#define CHAINS 2
 typedef __m512i sums, inputs, codes;
 
 static inline sums no_sums(void) { return _mm512_setzero_si512(); }
-static inline sums start(const matrix *m, uint32_t row) { return _mm512_loadu_si512(m->row_offset + row); }
-static inline void store_dense(int32_t *to, sums sum) { _mm512_storeu_si512(to, sum); }
+static inline sums start(const int32_t *offset, uint32_t row) { return _mm512_loadu_si512(offset + row); }
+static inline sums add_sums(sums a, sums b) { return _mm512_add_epi32(a, b); }
+static inline void store_high(int32_t *to, sums sum) { _mm512_storeu_si512(to, sum); }
 
-static inline void store_sparse(const matrix *m, uint32_t row, int32_t *acc, sums sum) {
-    __m256i folded = _mm512_cvtepi64_epi32(_mm512_add_epi32(sum, _mm512_srli_epi64(sum, 32)));
-    __m256i offset = _mm256_loadu_si256((const __m256i *)(m->row_offset + row));
-    _mm256_storeu_si256((__m256i *)(acc + row), _mm256_add_epi32(folded, offset));
+/* Even lanes and odd lanes, of one block and of the next. */
+static inline void store_low(const int32_t *offset, uint32_t row, int32_t *acc, sums upper, sums lower) {
+    const __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+    const __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
+    __m512i folded = _mm512_add_epi32(_mm512_permutex2var_epi32(upper, even, lower),
+                                      _mm512_permutex2var_epi32(upper, odd, lower));
+    _mm512_storeu_si512(acc + row, _mm512_add_epi32(folded, _mm512_loadu_si512(offset + row)));
 }
 
 static inline inputs load_4(const uint8_t *q) {
@@ -89,28 +94,62 @@ static inline sums dot(sums sum, const uint8_t *tile, inputs x, codes book, bool
     return _mm512_dpbusd_epi32(sum, x, _mm512_loadu_si512(tile));
 }
 
-/* 32 pairs of inputs at once, out of tables of 64: several times faster than pair by pair. What lies behind the inputs
- * and behind the indices is read with them, and not used. */
-static inline bool gather_pairs(const matrix *m, const uint8_t *q, uint8_t *gathered) {
-    if (m->columns > 256) {
-        return false;
+/* Many inputs at once, out of tables of 128 bytes in two registers: several times faster than one by one. What lies
+ * behind the inputs and behind the indices is read with them, and not used. */
+typedef struct {
+    __m512i first, second;
+} lookups;
+
+static inline lookups table_at(const uint8_t *q) {
+    return (lookups){_mm512_loadu_si512(q), _mm512_loadu_si512(q + 64)};
+}
+
+__attribute__((target("avx512vbmi"))) static void gather_bytes(const matrix *m, size_t count, const uint8_t *q,
+                                                               uint8_t *gathered) {
+    const lookups low = table_at(q), high = table_at(q + 128);
+    for (size_t i = 0; i < count; i += 64) {
+        const __m512i at = _mm512_loadu_si512(m->indices + i);
+        const __m512i lower = _mm512_permutex2var_epi8(low.first, at, low.second);
+        const __m512i higher = _mm512_permutex2var_epi8(high.first, at, high.second);
+        _mm512_storeu_si512(gathered + i, _mm512_mask_mov_epi8(lower, _mm512_movepi8_mask(at), higher));
     }
-    const size_t count = (size_t)m->tile_count * (SPARSE_COLUMNS / 2);
-    const __m512i first = _mm512_loadu_si512(q), second = _mm512_loadu_si512(q + 64);
-    if (m->columns <= 128) {
-        for (size_t i = 0; i < count; i += 32) {
-            const __m512i at = _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i *)(m->indices + i)));
-            _mm512_storeu_si512(gathered + 2 * i, _mm512_permutex2var_epi16(first, at, second));
-        }
-        return true;
-    }
-    const __m512i third = _mm512_loadu_si512(q + 128), fourth = _mm512_loadu_si512(q + 192);
+}
+
+static inline __m512i pairs_at(lookups low, lookups high, __m512i at) {
+    const __mmask32 is_high = _mm512_test_epi16_mask(at, _mm512_set1_epi16(64));
+    const __m512i lower = _mm512_permutex2var_epi16(low.first, at, low.second);
+    return _mm512_mask_mov_epi16(lower, is_high, _mm512_permutex2var_epi16(high.first, at, high.second));
+}
+
+static void gather_pairs(const matrix *m, size_t count, const uint8_t *q, uint8_t *gathered) {
+    const lookups low = table_at(q), high = table_at(q + 128);
     for (size_t i = 0; i < count; i += 32) {
         const __m512i at = _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i *)(m->indices + i)));
-        const __mmask32 is_high = _mm512_test_epi16_mask(at, _mm512_set1_epi16(64));
-        const __m512i low = _mm512_permutex2var_epi16(first, at, second);
-        const __m512i high = _mm512_permutex2var_epi16(third, at, fourth);
-        _mm512_storeu_si512(gathered + 2 * i, _mm512_mask_mov_epi16(low, is_high, high));
+        _mm512_storeu_si512(gathered + 2 * i, pairs_at(low, high, at));
+    }
+}
+
+static void gather_fours(const matrix *m, size_t count, const uint8_t *q, uint8_t *gathered) {
+    const lookups low = table_at(q), high = table_at(q + 128);
+    for (size_t i = 0; i < count; i += 16) {
+        const __m512i at = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(m->indices + i)));
+        const __mmask16 is_high = _mm512_test_epi32_mask(at, _mm512_set1_epi32(32));
+        const __m512i lower = _mm512_permutex2var_epi32(low.first, at, low.second);
+        const __m512i higher = _mm512_permutex2var_epi32(high.first, at, high.second);
+        _mm512_storeu_si512(gathered + 4 * i, _mm512_mask_mov_epi32(lower, is_high, higher));
+    }
+}
+
+static inline bool gather_fast(const matrix *m, size_t count, const uint8_t *q, uint8_t *gathered) {
+    if (m->columns > 256 || (m->block_columns == 1 && !__builtin_cpu_supports("avx512vbmi"))) {
+        return false;
+    }
+    if (m->block_columns == 1) {
+        gather_bytes(m, count, q, gathered);
+    } else if (m->block_columns == 2) {
+        gather_pairs(m, count, q, gathered);
+    } else {
+        gather_fours(m, count, q, gathered);
     }
     return true;
 }

@@ -58,6 +58,7 @@ const elementwise tinyrnn_neon_lines = {quantize_frame, quantize_state, affine, 
 #else
 #define BLOCKS 1 /* half as many registers */
 #endif
+#define CHAINS 1
 
 /* Each register sums 8 products of a tile: of two rows if it is dense, of one if it is sparse. */
 typedef struct {
@@ -73,25 +74,37 @@ static inline sums no_sums(void) {
     return (sums){{zero, zero, zero, zero, zero, zero, zero, zero}};
 }
 
-static inline sums start(const matrix *m, uint32_t row) { return (void)m, (void)row, no_sums(); }
+static inline sums start(const int32_t *offset, uint32_t row) { return (void)offset, (void)row, no_sums(); }
+
+static inline sums add_sums(sums a, sums b) {
+    for (int i = 0; i < 8; i++) {
+        a.of[i] = vaddq_s32(a.of[i], b.of[i]);
+    }
+    return a;
+}
 
 static inline int32x4_t folded(int32x4_t a, int32x4_t b) {
     int32x2_t first = vpadd_s32(vget_low_s32(a), vget_high_s32(a));
     return vcombine_s32(first, vpadd_s32(vget_low_s32(b), vget_high_s32(b)));
 }
 
-static inline void store_dense(int32_t *to, sums sum) {
+static inline void store_high(int32_t *to, sums sum) {
     for (int i = 0; i < 4; i++) {
         vst1q_s32(to + 4 * i, folded(sum.of[2 * i], sum.of[2 * i + 1]));
     }
 }
 
-static inline void store_sparse(const matrix *m, uint32_t row, int32_t *acc, sums sum) {
-    (void)m;
+static inline void store_folded(int32_t *to, sums sum) {
     for (int i = 0; i < 2; i++) {
         const int32x4_t *four = sum.of + 4 * i;
-        vst1q_s32(acc + row + 4 * i, folded(folded(four[0], four[1]), folded(four[2], four[3])));
+        vst1q_s32(to + 4 * i, folded(folded(four[0], four[1]), folded(four[2], four[3])));
     }
+}
+
+static inline void store_low(const int32_t *offset, uint32_t row, int32_t *acc, sums upper, sums lower) {
+    (void)offset;
+    store_folded(acc + row, upper);
+    store_folded(acc + row + LOW_ROWS, lower);
 }
 
 static inline inputs load_4(const uint8_t *q) {
@@ -127,9 +140,13 @@ static inline sums dot(sums sum, const uint8_t *tile, inputs x, codes book, bool
     return sum;
 }
 
-static inline bool gather_pairs(const matrix *m, const uint8_t *q, uint8_t *gathered) {
-    return (void)m, (void)q, (void)gathered, false;
+#if defined(__aarch64__)
+#include "gather_neon.h"
+#else
+static inline bool gather_fast(const matrix *m, size_t count, const uint8_t *q, uint8_t *gathered) {
+    return (void)m, (void)count, (void)q, (void)gathered, false;
 }
+#endif
 
 #include "product.h"
 

@@ -1,6 +1,7 @@
 /* Plain C: for every processor, and the second opinion on every other kernel. */
 #include <math.h>
 
+#include "gather.h"
 #include "model.h"
 #include "tiles.h"
 
@@ -29,26 +30,48 @@ static inline lanes lookup(const int16_t *middle, whole at) { return (float)midd
 
 #include "gates.h"
 
+static inline void add_tile(const int8_t *restrict w, const int8_t *restrict x, uint32_t high, uint32_t wide,
+                            int32_t *restrict sum) {
+    for (uint32_t row = 0; row < high; row++) {
+        for (uint32_t column = 0; column < wide; column++) {
+            sum[row] += w[wide * row + column] * x[column];
+        }
+    }
+}
+
+/* The rows of one block; sizes that are known make loops that are unrolled. */
+static void add_tiles(const matrix *m, size_t tile, size_t count, const int8_t *x, int32_t sum[HIGH_ROWS]) {
+    int8_t decoded[TILE];
+    for (; count > 0; count--, tile++, x += m->tile_columns) {
+        const int8_t *w = (const int8_t *)m->tiles + tile * TILE;
+        if (m->is_four_bit) {
+            for (uint32_t at = 0; at < TILE; at++) {
+                decoded[at] = (int8_t)value_at(m, tile, at);
+            }
+            w = decoded;
+        }
+        if (m->tile_rows == HIGH_ROWS) {
+            add_tile(w, x, HIGH_ROWS, HIGH_COLUMNS, sum);
+        } else {
+            add_tile(w, x, LOW_ROWS, LOW_COLUMNS, sum);
+        }
+    }
+}
+
 static void product(const matrix *m, const int8_t *q, int32_t *acc, uint8_t *gathered) {
-    const uint32_t high = m->is_sparse ? SPARSE_ROWS : DENSE_ROWS, wide = m->is_sparse ? SPARSE_COLUMNS : DENSE_COLUMNS;
+    const uint32_t high = m->tile_rows, wide = m->tile_columns;
     const int8_t *x = q;
     if (m->is_sparse) {
-        for (size_t i = 0; i < (size_t)m->tile_count * wide; i++) {
-            gathered[i] = (uint8_t)q[column_of(m, i / wide, (uint32_t)(i % wide))];
-        }
+        gather(m, m->tile_count * (wide / m->block_columns), (const uint8_t *)q, gathered);
         x = (const int8_t *)gathered;
     }
     size_t tile = 0;
     for (uint32_t block = 0; block < m->row_blocks; block++) {
-        uint32_t here = m->is_sparse ? m->tile_counts[block] : m->tiles_per_block;
-        for (uint32_t row = 0; row < high; row++) {
-            int32_t sum = 0;
-            for (uint32_t i = 0; i < here * wide; i++) {
-                sum += x[i] * value_at(m, tile + i / wide, wide * row + i % wide);
-            }
-            acc[high * block + row] = m->steps != NULL && high * block + row < m->rows
-                                          ? sum * m->steps[high * block + row]
-                                          : sum;
+        const uint32_t here = m->is_sparse ? m->tile_counts[block] : m->tiles_per_block;
+        int32_t sum[HIGH_ROWS] = {0};
+        add_tiles(m, tile, here, x, sum);
+        for (uint32_t row = high * block; row < high * (block + 1); row++) {
+            acc[row] = m->steps != NULL && row < m->rows ? sum[row % high] * m->steps[row] : sum[row % high];
         }
         tile += here;
         x += m->is_sparse ? here * wide : 0;

@@ -17,6 +17,7 @@
 extern const elementwise tinyrnn_neon_lines;
 
 #define BLOCKS 4
+#define CHAINS 2
 typedef struct {
     int32x4_t of[4];
 } sums;
@@ -27,18 +28,30 @@ static inline sums no_sums(void) {
     return (sums){{zero, zero, zero, zero}};
 }
 
-static inline sums start(const matrix *m, uint32_t row) { return (void)m, (void)row, no_sums(); }
+static inline sums start(const int32_t *offset, uint32_t row) { return (void)offset, (void)row, no_sums(); }
 
-static inline void store_dense(int32_t *to, sums sum) {
+static inline sums add_sums(sums a, sums b) {
+    for (int i = 0; i < 4; i++) {
+        a.of[i] = vaddq_s32(a.of[i], b.of[i]);
+    }
+    return a;
+}
+
+static inline void store_high(int32_t *to, sums sum) {
     for (int i = 0; i < 4; i++) {
         vst1q_s32(to + 4 * i, sum.of[i]);
     }
 }
 
-static inline void store_sparse(const matrix *m, uint32_t row, int32_t *acc, sums sum) {
-    (void)m;
-    vst1q_s32(acc + row, vpaddq_s32(sum.of[0], sum.of[1]));
-    vst1q_s32(acc + row + 4, vpaddq_s32(sum.of[2], sum.of[3]));
+static inline void store_folded(int32_t *to, sums sum) {
+    vst1q_s32(to, vpaddq_s32(sum.of[0], sum.of[1]));
+    vst1q_s32(to + 4, vpaddq_s32(sum.of[2], sum.of[3]));
+}
+
+static inline void store_low(const int32_t *offset, uint32_t row, int32_t *acc, sums upper, sums lower) {
+    (void)offset;
+    store_folded(acc + row, upper);
+    store_folded(acc + row + LOW_ROWS, lower);
 }
 
 static inline inputs load_4(const uint8_t *q) {
@@ -70,10 +83,7 @@ static inline sums dot(sums sum, const uint8_t *tile, inputs x, codes book, bool
     return sum;
 }
 
-static inline bool gather_pairs(const matrix *m, const uint8_t *q, uint8_t *gathered) {
-    return (void)m, (void)q, (void)gathered, false;
-}
-
+#include "gather_neon.h"
 #include "product.h"
 
 /* The kernel of the system says what the processor has; elsewhere nobody is asked, and NEON does. */

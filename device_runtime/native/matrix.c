@@ -16,7 +16,7 @@ static const float *read_floats(const file *f, const char *name, uint32_t at, ui
 }
 
 static bool read_sparse(const file *f, size_t at, matrix *m) {
-    const uint32_t width = m->block_columns, per_tile = SPARSE_COLUMNS / width;
+    const uint32_t width = m->block_columns, per_tile = m->tile_columns / width;
     const uint32_t of_blocks = (m->columns + width - 1) / width;
     m->tile_counts = (const uint16_t *)(const void *)section(f, "tile_counts", uint32_at(f, at + 20),
                                                              2 * (uint64_t)m->row_blocks, 2);
@@ -29,8 +29,8 @@ static bool read_sparse(const file *f, size_t at, matrix *m) {
     uint64_t counted = 0;
     for (uint32_t block = 0; block < m->row_blocks; block++) {
         if (m->tile_counts[block] > m->tiles_per_block) {
-            return refuse(f, "tile_counts holds %u, but 8 rows have at most %u tiles", (unsigned)m->tile_counts[block],
-                          (unsigned)m->tiles_per_block);
+            return refuse(f, "tile_counts holds %u, but %u rows have at most %u tiles",
+                          (unsigned)m->tile_counts[block], (unsigned)m->tile_rows, (unsigned)m->tiles_per_block);
         }
         counted += m->tile_counts[block];
     }
@@ -73,7 +73,7 @@ static bool read_codebook(const file *f, size_t at, matrix *m) {
 
 /* Weights that meet no input must be zeros: what a kernel has there, past the end of its inputs, may be anything. */
 static bool check_padding(const file *f, const matrix *m) {
-    const uint32_t wide = m->is_sparse ? SPARSE_COLUMNS : DENSE_COLUMNS, unit = m->is_sparse ? m->block_columns : wide;
+    const uint32_t wide = m->tile_columns, unit = m->is_sparse ? m->block_columns : wide;
     for (uint32_t at = 0; m->columns % unit != 0 && at < m->tile_count * wide; at++) {
         const uint32_t column = column_of(m, at / wide, at % wide);
         for (uint32_t row = 0; column >= m->columns && row < TILE / wide; row++) {
@@ -89,13 +89,14 @@ static bool check_padding(const file *f, const matrix *m) {
 bool read_matrix(const file *f, size_t at, matrix *m) {
     const uint8_t *kind = f->bytes + at + 8;
     m->rows = uint32_at(f, at), m->columns = uint32_at(f, at + 4);
-    m->is_sparse = kind[0], m->is_four_bit = kind[1], m->block_columns = kind[2], m->index_bytes = kind[3];
+    m->is_sparse = kind[0] != 0, m->is_four_bit = kind[1], m->block_columns = kind[2], m->index_bytes = kind[3];
     m->tile_count = uint32_at(f, at + 12);
     if (m->rows < 1 || m->rows > MAX_VALUES || m->columns < 1 || m->columns > MAX_COLUMNS) {
         return refuse(f, "a matrix has %lu rows and %lu columns; it takes 1 to %d and 1 to %d", (unsigned long)m->rows,
                       (unsigned long)m->columns, MAX_VALUES, MAX_COLUMNS);
     }
-    bool is_known = kind[0] <= 1 && kind[1] <= 1 && (m->is_sparse || (kind[2] == 0 && kind[3] == 0));
+    bool is_known = (kind[0] == 0 || kind[0] == LOW_ROWS || kind[0] == HIGH_ROWS) && kind[1] <= 1 &&
+                    (m->is_sparse || (kind[2] == 0 && kind[3] == 0));
     if (m->is_sparse) {
         is_known = is_known && (kind[2] == 1 || kind[2] == 2 || kind[2] == 4) && (kind[3] == 1 || kind[3] == 2);
     }
@@ -103,14 +104,14 @@ bool read_matrix(const file *f, size_t at, matrix *m) {
         return refuse(f, "a matrix is stored as %u.%u.%u.%u, which this engine does not know", kind[0], kind[1],
                       kind[2], kind[3]);
     }
-    uint32_t high = m->is_sparse ? SPARSE_ROWS : DENSE_ROWS;
-    m->row_blocks = (m->rows + high - 1) / high;
+    m->tile_rows = kind[0] == LOW_ROWS ? LOW_ROWS : HIGH_ROWS, m->tile_columns = TILE / m->tile_rows;
+    m->row_blocks = (m->rows + m->tile_rows - 1) / m->tile_rows;
     if (m->is_sparse) {
         if (!read_sparse(f, at, m)) {
             return false;
         }
     } else {
-        m->tiles_per_block = (m->columns + DENSE_COLUMNS - 1) / DENSE_COLUMNS;
+        m->tiles_per_block = (m->columns + HIGH_COLUMNS - 1) / HIGH_COLUMNS;
         if (m->tile_count != m->row_blocks * m->tiles_per_block) {
             return refuse(f, "tile_count is %lu, but %lu x %lu weights take %lu", (unsigned long)m->tile_count,
                           (unsigned long)m->rows, (unsigned long)m->columns,

@@ -20,7 +20,7 @@ static void lay_out_scratch(tinyrnn *model) {
     for (uint32_t i = 0; i < model->matrix_count; i++) {
         const matrix *m = &model->matrices[i];
         rows = largest(rows, m->rows);
-        gathered = largest(gathered, m->is_sparse ? (size_t)m->tile_count * SPARSE_COLUMNS : 0);
+        gathered = largest(gathered, m->is_sparse ? (size_t)m->tile_count * m->tile_columns : 0);
     }
     for (uint32_t i = 0; i < model->layer_count; i++) {
         layer *l = &model->layers[i];
@@ -56,7 +56,7 @@ static bool read_and_choose(tinyrnn *model, const void *file, size_t size, const
 }
 
 static size_t row_offset_bytes(const tinyrnn *model, const matrix *m) {
-    return model->kernel->needs_row_offset ? 4 * (round_up(m->rows, DENSE_ROWS)) : 0;
+    return model->kernel->needs_row_offset ? 4 * (round_up(m->rows, HIGH_ROWS)) : 0;
 }
 
 static size_t arena_bytes(const tinyrnn *model) {
@@ -83,7 +83,7 @@ static void fill_row_offset(const tinyrnn *model, matrix *m) {
     int8_t *ones = (int8_t *)model->scratch + model->gathered_at;
     memset(ones, 1, MAX_COLUMNS + SLACK);
     tinyrnn_portable.product(&without_steps, ones, m->row_offset, (uint8_t *)ones + MAX_COLUMNS + SLACK);
-    for (uint32_t row = 0; row < round_up(m->rows, m->is_sparse ? SPARSE_ROWS : DENSE_ROWS); row++) {
+    for (uint32_t row = 0; row < round_up(m->rows, m->tile_rows); row++) {
         m->row_offset[row] *= -128;
     }
 }

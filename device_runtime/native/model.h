@@ -28,9 +28,9 @@ enum {
     MAX_LAYERS = 32,
     MAX_COLUMNS = 1024,   /* 128 * 127 * (1024 + 7) < 2^24: a float32 holds every sum of a row exactly */
     MAX_VALUES = 1 << 16, /* in a frame, or in the windows or outputs of a layer */
-    DENSE_ROWS = 16, DENSE_COLUMNS = 4, /* of a tile in a dense matrix */
-    SPARSE_ROWS = 8, SPARSE_COLUMNS = 8, /* of a tile in a sparse one */
-    TILE = 64,            /* values in either */
+    TILE = 64,            /* values in a tile */
+    HIGH_ROWS = 16, HIGH_COLUMNS = 4, /* of a tile in a dense matrix, and in a sparse one */
+    LOW_ROWS = 8, LOW_COLUMNS = 8,    /* of a tile in other sparse ones */
     SLACK = 64, /* bytes that a kernel may read or write past the end of a vector: its last lanes */
     SLACK_ROWS = 16,
     FILE_SLACK = 64, /* bytes of the file that may be read past the end of indices */
@@ -41,14 +41,15 @@ enum {
 typedef struct {
     uint32_t rows, columns;
     bool is_sparse, is_four_bit;
-    uint32_t row_blocks;      /* of 16 rows if dense, 8 if sparse */
-    uint32_t tiles_per_block; /* dense: groups of 4 columns; sparse: at most so many */
+    uint32_t tile_rows, tile_columns;
+    uint32_t row_blocks;      /* of tile_rows */
+    uint32_t tiles_per_block; /* sparse: at most so many */
     uint32_t tile_count;
     uint32_t block_columns;   /* sparse: columns that one index stands for; 1, 2 or 4 */
     uint32_t index_bytes;     /* sparse: 1 or 2 */
     const uint8_t *tiles;
     const uint16_t *tile_counts; /* sparse: (row_blocks,) */
-    const uint8_t *indices;      /* sparse: (tile_count, 8 / block_columns) */
+    const uint8_t *indices;      /* sparse: (tile_count, tile_columns / block_columns) */
     const uint8_t *steps;        /* (rows,) factor of a row's products; NULL: all are 1 */
     const float *scale, *bias;   /* (rows,), and SLACK_ROWS more may be read */
     int8_t codebook[16];         /* what the 4-bit codes stand for */

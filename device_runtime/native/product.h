@@ -1,14 +1,14 @@
 /* int8 x int8 -> int32 over the tiles of a matrix, written once over the registers of a processor.
  *
- * A kernel defines, before it includes this file: BLOCKS, how many blocks of 16 rows share one load of the input; the
- * types `sums` (of the rows of a tile), `inputs` (4 or 8 of them, repeated over a tile) and `codes` (the codebook); and
- * start, no_sums, load_4, load_8, dot, store_dense, store_sparse, load_codes, gather_pairs. A sparse tile has half the
- * rows of a dense one and twice the columns: two neighbouring sums of it are of one row, and are folded when stored.
+ * A kernel defines, before it includes this file: BLOCKS, how many blocks of 16 rows share one load of the input;
+ * CHAINS, 1, or 2 where a dot product takes long; the types `sums` (of the rows of a tile), `inputs` (4 or 8 of them,
+ * repeated over a tile) and `codes` (the codebook); and start, no_sums, add_sums, load_4, load_8, dot, store_high,
+ * store_low, load_codes and gather_fast, which may say that it has no fast way for a matrix.
  */
 
 #include <string.h>
 
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
+#include "gather.h"
 
 /* `count` blocks of 16 rows from `block` on; sums of several blocks hide the latency of one. */
 ALWAYS_INLINE void dense_rows(const matrix *m, const uint8_t *q, int32_t *acc, uint32_t block, uint32_t count,
@@ -18,16 +18,16 @@ ALWAYS_INLINE void dense_rows(const matrix *m, const uint8_t *q, int32_t *acc, u
     const codes book = load_codes(m->codebook);
     sums sum[BLOCKS];
     for (uint32_t i = 0; i < count; i++) {
-        sum[i] = start(m, DENSE_ROWS * (block + i));
+        sum[i] = start(m->row_offset, HIGH_ROWS * (block + i));
     }
     for (uint32_t group = 0; group < m->tiles_per_block; group++) {
-        const inputs x = load_4(q + DENSE_COLUMNS * group);
+        const inputs x = load_4(q + HIGH_COLUMNS * group);
         for (uint32_t i = 0; i < count; i++) {
             sum[i] = dot(sum[i], tiles + i * stride + group * tile, x, book, is_4bit);
         }
     }
     for (uint32_t i = 0; i < count; i++) {
-        store_dense(acc + DENSE_ROWS * (block + i), sum[i]);
+        store_high(acc + HIGH_ROWS * (block + i), sum[i]);
     }
 }
 
@@ -41,58 +41,80 @@ ALWAYS_INLINE void dense_product(const matrix *m, const uint8_t *q, int32_t *acc
     }
 }
 
-/* `width` inputs for each index, tile by tile. What is written overlaps nothing: without that word each index would be
- * looked up through the matrix again. */
-ALWAYS_INLINE void gather_each(const uint8_t *restrict indices, size_t tiles, size_t index_bytes, size_t width,
-                               const uint8_t *restrict q, uint8_t *restrict gathered) {
-    for (; tiles > 0; tiles--) {
-        for (size_t i = 0; i < SPARSE_COLUMNS / width; i++) {
-            uint16_t index = indices[i * index_bytes];
-            if (index_bytes == 2) {
-                memcpy(&index, indices + 2 * i, 2);
-            }
-            memcpy(gathered + width * i, q + width * index, width);
-        }
-        indices += SPARSE_COLUMNS / width * index_bytes;
-        gathered += SPARSE_COLUMNS;
+/* What a sparse product has yet to do. */
+typedef struct {
+    const uint8_t *tiles, *gathered;
+} rest;
+
+/* Adds up the next `left` tiles in CHAINS sums that do not wait for one another. A jump into the middle of a row of
+ * tiles costs less than a loop over the 2 to 8 that a block has. */
+ALWAYS_INLINE sums add_tiles(rest *at, uint32_t left, sums first, bool is_low, codes book, bool is_4bit) {
+    const size_t tile = is_4bit ? TILE / 2 : TILE, wide = is_low ? LOW_COLUMNS : HIGH_COLUMNS;
+    const uint8_t *tiles = at->tiles, *gathered = at->gathered;
+    sums sum[2] = {first, no_sums()};
+#define ADD_TILE(i)                                                                                              \
+    sum[(i) % CHAINS] = dot(sum[(i) % CHAINS], tiles + (i) * tile,                                               \
+                            is_low ? load_8(gathered + (i) * wide) : load_4(gathered + (i) * wide), book, is_4bit)
+    for (; left > 8; left -= 8, tiles += 8 * tile, gathered += 8 * wide) {
+        ADD_TILE(0), ADD_TILE(1), ADD_TILE(2), ADD_TILE(3), ADD_TILE(4), ADD_TILE(5), ADD_TILE(6), ADD_TILE(7);
     }
+    switch (left) {
+    case 8: ADD_TILE(7); /* fall through */
+    case 7: ADD_TILE(6); /* fall through */
+    case 6: ADD_TILE(5); /* fall through */
+    case 5: ADD_TILE(4); /* fall through */
+    case 4: ADD_TILE(3); /* fall through */
+    case 3: ADD_TILE(2); /* fall through */
+    case 2: ADD_TILE(1); /* fall through */
+    case 1: ADD_TILE(0); /* fall through */
+    default: break;
+    }
+#undef ADD_TILE
+    *at = (rest){tiles + left * tile, gathered + left * wide};
+    return CHAINS > 1 ? add_sums(sum[0], sum[CHAINS - 1]) : sum[0];
 }
 
-/* The inputs that the tiles of a sparse matrix meet, in their order: 8 for each tile. */
-static void gather(const matrix *m, const uint8_t *q, uint8_t *gathered) {
-    const size_t width = m->block_columns, tiles = m->tile_count;
-    if (m->index_bytes == 2) {
-        gather_each(m->indices, tiles, 2, width, q, gathered);
-    } else if (width == 1) {
-        gather_each(m->indices, tiles, 1, 1, q, gathered);
-    } else if (width == 4) {
-        gather_each(m->indices, tiles, 1, 4, q, gathered);
-    } else if (!gather_pairs(m, q, gathered)) {
-        gather_each(m->indices, tiles, 1, 2, q, gathered);
-    }
-}
-
-ALWAYS_INLINE void sparse_product(const matrix *m, const uint8_t *gathered, int32_t *acc, bool is_4bit) {
-    const size_t tile = is_4bit ? TILE / 2 : TILE;
+/* Tiles of 16 rows: those of a dense matrix, with the columns that are there. */
+ALWAYS_INLINE void high_product(const matrix *m, const uint8_t *restrict gathered, int32_t *restrict acc,
+                                bool is_4bit) {
     const uint32_t blocks = m->row_blocks;
-    const uint16_t *counts = m->tile_counts;
-    const uint8_t *tiles = m->tiles;
+    const uint16_t *restrict counts = m->tile_counts;
+    const int32_t *restrict offset = m->row_offset;
     const codes book = load_codes(m->codebook);
+    rest at = {m->tiles, gathered};
     for (uint32_t block = 0; block < blocks; block++) {
-        sums sum = no_sums();
-        for (const uint8_t *end = tiles + counts[block] * tile; tiles < end; tiles += tile) {
-            sum = dot(sum, tiles, load_8(gathered), book, is_4bit);
-            gathered += SPARSE_COLUMNS;
-        }
-        store_sparse(m, SPARSE_ROWS * block, acc, sum);
+        const sums first = start(offset, HIGH_ROWS * block);
+        store_high(acc + HIGH_ROWS * block, add_tiles(&at, counts[block], first, false, book, is_4bit));
+    }
+}
+
+/* Tiles of 8 rows: two neighbouring sums are of one row, and are folded when stored, two blocks at once. */
+ALWAYS_INLINE void low_product(const matrix *m, const uint8_t *restrict gathered, int32_t *restrict acc, bool is_4bit) {
+    const uint32_t blocks = m->row_blocks;
+    const uint16_t *restrict counts = m->tile_counts;
+    const int32_t *restrict offset = m->row_offset;
+    const codes book = load_codes(m->codebook);
+    rest at = {m->tiles, gathered};
+    for (uint32_t block = 0; block < blocks; block += 2) {
+        const uint32_t next = block + 1 < blocks ? counts[block + 1] : 0;
+        const sums upper = add_tiles(&at, counts[block], no_sums(), true, book, is_4bit);
+        const sums lower = add_tiles(&at, next, no_sums(), true, book, is_4bit);
+        store_low(offset, LOW_ROWS * block, acc, upper, lower);
     }
 }
 
 static void product(const matrix *m, const int8_t *q, int32_t *acc, uint8_t *gathered) {
     const uint8_t *x = (const uint8_t *)q;
     if (m->is_sparse) {
-        gather(m, x, gathered);
-        m->is_four_bit ? sparse_product(m, gathered, acc, true) : sparse_product(m, gathered, acc, false);
+        const size_t count = m->tile_count * (m->tile_columns / m->block_columns);
+        if (m->index_bytes > 1 || !gather_fast(m, count, x, gathered)) {
+            gather(m, count, x, gathered);
+        }
+        if (m->tile_rows == HIGH_ROWS) {
+            m->is_four_bit ? high_product(m, gathered, acc, true) : high_product(m, gathered, acc, false);
+        } else {
+            m->is_four_bit ? low_product(m, gathered, acc, true) : low_product(m, gathered, acc, false);
+        }
     } else {
         m->is_four_bit ? dense_product(m, x, acc, true) : dense_product(m, x, acc, false);
     }

@@ -18,9 +18,9 @@ static inline int32_t value_at(const matrix *m, size_t tile, uint32_t at) {
 /* Which column of the matrix a column of a tile is. */
 static inline uint32_t column_of(const matrix *m, size_t tile, uint32_t column) {
     if (!m->is_sparse) {
-        return (uint32_t)(tile % m->tiles_per_block) * DENSE_COLUMNS + column;
+        return (uint32_t)(tile % m->tiles_per_block) * m->tile_columns + column;
     }
-    const size_t at = tile * (SPARSE_COLUMNS / m->block_columns) + column / m->block_columns;
+    const size_t at = tile * (m->tile_columns / m->block_columns) + column / m->block_columns;
     uint16_t index = m->indices[at * m->index_bytes];
     if (m->index_bytes == 2) {
         memcpy(&index, m->indices + 2 * at, 2);
