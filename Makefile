@@ -8,7 +8,7 @@ RUNTIME_FILES := $(shell find device_runtime -name build -prune -o -name '*.py' 
 NATIVE_FILES := $(wildcard device_runtime/native/*.[ch])
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-runtime check bench
+.PHONY: help demo test test-runtime check bench wheels boards
 
 help:  ## list these targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /|/' | awk -F'|' '{ printf "make %-13s %s\n", $$1, $$2 }'
@@ -33,6 +33,12 @@ check: .venv/installed  ## formatting, lint and types
 bench: .venv/installed  ## time every engine side by side
 	$(BIN)/python -m scenarios.benchmarks
 
+wheels: .venv-wheels/installed  ## wheels of the runtime for x86-64 and every Raspberry Pi, in dist/
+	.venv-wheels/bin/python device_runtime/native/wheels.py
+
+boards: .venv/installed wheels  ## emulated Raspberry Pis for the tests, from Debian packages and wheels
+	PYTHONPATH=.:tests $(BIN)/python -m boards
+
 .venv/installed: pyproject.toml device_runtime/pyproject.toml constraints.txt $(NATIVE_FILES)
 	$(call new_venv,.venv)
 	$(BIN)/pip install -c constraints.txt -e device_runtime[onnx,litert,speech,audio] -e .[dev]
@@ -48,6 +54,11 @@ bench: .venv/installed  ## time every engine side by side
 .venv-runtime/tools: constraints.txt
 	$(call new_venv,.venv-runtime)
 	.venv-runtime/bin/pip install -q -c constraints.txt numpy pytest
+	@touch $@
+
+.venv-wheels/installed: constraints.txt
+	$(call new_venv,.venv-wheels)
+	.venv-wheels/bin/pip install -q -c constraints.txt setuptools ziglang
 	@touch $@
 
 define new_venv
