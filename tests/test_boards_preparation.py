@@ -125,11 +125,11 @@ def test_without_qemu_it_is_installed_or_asked_for(monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda name: "apt-get" if name == "apt-get" else None)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(MissingError, match="only root can install it: sudo apt-get install qemu-user"):
-        emulator.prepare_qemu()
+        emulator.install("qemu-aarch64", "qemu-user")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(subprocess, "run", fails)
     with pytest.raises(MissingError, match="qemu-user could not be installed: E: the last line"):
-        emulator.prepare_qemu()
+        emulator.install("qemu-aarch64", "qemu-user")
     with pytest.raises(MissingError, match=r"qemu-aarch64 was not found\. Run: make boards, or sudo apt-get install"):
         emulator.emulator(ZERO)
 

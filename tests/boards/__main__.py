@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 
-from . import emulator, roots, sites
+from . import emulator, programs, roots, sites
 from .board import BOARDS
 from .cache import boards_folder
 from .missing import MissingError
@@ -14,13 +15,19 @@ from .missing import MissingError
 def main() -> int:
     """One line for each thing; 1 where something is missing."""
     start = time.monotonic()
+
+    def tell(made: Path) -> None:
+        print(f"{time.monotonic() - start:5.0f} s  {made.name}", flush=True)
+
     try:
-        emulator.prepare_qemu()
+        emulator.install("qemu-aarch64", "qemu-user")
+        tell(programs.prepare())
         for architecture in dict.fromkeys(board.architecture for board in BOARDS.values()):
-            for prepare in (roots.prepare, sites.prepare_packages, sites.prepare_runtime):
-                print(f"{time.monotonic() - start:5.0f} s  {prepare(architecture).name}", flush=True)
+            tell(roots.prepare(architecture))
+            tell(sites.prepare_packages(architecture))
+            tell(sites.prepare_runtime(architecture))
         for board in BOARDS.values():
-            print(f"{time.monotonic() - start:5.0f} s  {emulator.prepare(board).prefix.name}", flush=True)
+            tell(emulator.prepare(board).prefix)
     except MissingError as missing:
         print(f"boards: {missing}", file=sys.stderr)
         return 1

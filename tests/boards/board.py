@@ -26,14 +26,14 @@ class Processor:
     l2_kb: int
     l3_kb: int
     instructions_per_cycle: float
-    """A guess for integer code from the first cache, on which every estimate of load rests."""
+    """A guess, on the low side for code that branches and calls as Python does. Every estimate of load rests on it."""
 
 
-A53 = Processor("cortex-a53", 0xD03, 0, 4, 8, ARMV8, 32, 512, 0, instructions_per_cycle=0.8)
-A72 = Processor("cortex-a72", 0xD08, 0, 3, 8, ARMV8, 32, 1024, 0, instructions_per_cycle=1.3)
-A76 = Processor("cortex-a76", 0xD0B, 4, 1, 8, ARMV8_2, 64, 512, 2048, instructions_per_cycle=2.0)
-A7 = Processor("cortex-a7", 0xC07, 0, 5, 7, ARMV7, 32, 512, 0, instructions_per_cycle=0.7)
-ARM1176 = Processor("arm1176", 0xB76, 0, 7, 7, ARMV6, 16, 128, 0, instructions_per_cycle=0.5)
+A53 = Processor("cortex-a53", 0xD03, 0, 4, 8, ARMV8, 32, 512, 0, instructions_per_cycle=0.6)
+A72 = Processor("cortex-a72", 0xD08, 0, 3, 8, ARMV8, 32, 1024, 0, instructions_per_cycle=1.1)
+A76 = Processor("cortex-a76", 0xD0B, 4, 1, 8, ARMV8_2, 64, 512, 2048, instructions_per_cycle=1.8)
+A7 = Processor("cortex-a7", 0xC07, 0, 5, 7, ARMV7, 32, 512, 0, instructions_per_cycle=0.5)
+ARM1176 = Processor("arm1176", 0xB76, 0, 7, 7, ARMV6, 16, 128, 0, instructions_per_cycle=0.4)
 
 
 @dataclass(frozen=True)

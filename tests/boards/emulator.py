@@ -8,11 +8,11 @@ import resource
 import shutil
 import signal
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from . import profiles, roots, sites
-from .board import Board
+from .board import Board, Processor
 from .cache import boards_folder, made_once
 from .missing import MissingError
 
@@ -43,6 +43,10 @@ class Emulator:
     prefix: Path
     paths: tuple[Path, ...]
     """Where its Python finds packages."""
+
+    def on(self, processor: Processor) -> Emulator:
+        """The same system on another processor."""
+        return replace(self, board=replace(self.board, processor=processor))
 
     def python(self, *arguments: str | Path, stdin: bytes = b"", plugin: str | None = None) -> Answer:
         """Run the board's Python."""
@@ -107,14 +111,14 @@ def _profile(board: Board, root: Path) -> Path:
     return boards_folder() / f"profile_{board.key}-{hashlib.sha256(made_of.encode()).hexdigest()[:12]}"
 
 
-def prepare_qemu() -> None:
-    """QEMU for programs of other processors, from Debian, where it is not there and may be installed."""
-    if shutil.which("qemu-arm") and shutil.which("qemu-aarch64"):
+def install(program: str, package: str) -> None:
+    """Debian's package of a program, where it is not there and may be installed."""
+    if shutil.which(program):
         return
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        raise MissingError("qemu-aarch64 was not found, and only root can install it: sudo apt-get install qemu-user")
-    for arguments in (("update",), ("install", "-y", "--no-install-recommends", "qemu-user")):
+        raise MissingError(f"{program} was not found, and only root can install it: sudo apt-get install {package}")
+    for arguments in (("update",), ("install", "-y", "--no-install-recommends", package)):
         answer = subprocess.run(["apt-get", "-qq", *arguments], capture_output=True, text=True, check=False)
         if answer.returncode:
             said = (answer.stderr.strip().splitlines() or ["nothing"])[-1]
-            raise MissingError(f"qemu-user could not be installed: {said}")
+            raise MissingError(f"{package} could not be installed: {said}")
