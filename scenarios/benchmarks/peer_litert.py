@@ -49,7 +49,11 @@ def write(model: FloatModel, path: Path) -> None:
     """Write the graph of one step."""
     from export.tflite_graph import TfliteGraph  # not in the process that measures memory
 
-    graph = TfliteGraph()
+    path.write_bytes(to_bytes(model, TfliteGraph()))
+
+
+def to_bytes(model: FloatModel, graph: Any) -> bytes:
+    """The file, collected in an empty graph, which may store the weights in a form of its own."""
     frame = graph.tensor((model.feature_size,), np.float32, "frame")
     state = graph.tensor((sum(model.hidden_sizes),), np.float32, "state")
     x = graph.reshape(frame, (1, model.feature_size))
@@ -67,7 +71,7 @@ def write(model: FloatModel, path: Path) -> None:
             next_states.append(x)
     scores, both = _affine(graph, model.head, x), graph.concatenate(next_states)
     outputs = [graph.reshape(scores, scores.shape[1:], "scores"), graph.reshape(both, both.shape[1:], "next_state")]
-    path.write_bytes(graph.to_bytes([frame, state], outputs))
+    return bytes(graph.to_bytes([frame, state], outputs))
 
 
 def _affine(graph: Any, affine: FloatAffine, x: Any) -> Any:
