@@ -8,7 +8,7 @@ RUNTIME_FILES := $(shell find device_runtime -name build -prune -o -name '*.py' 
 NATIVE_FILES := $(wildcard device_runtime/native/*.[ch])
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-runtime check bench wheels boards
+.PHONY: help demo test test-runtime check bench wheels boards costs machine
 
 help:  ## list these targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /|/' | awk -F'|' '{ printf "make %-13s %s\n", $$1, $$2 }'
@@ -38,6 +38,12 @@ wheels: .venv-wheels/installed  ## wheels of the runtime for x86-64 and every Ra
 
 boards: .venv/installed wheels  ## emulated Raspberry Pis for the tests, from Debian packages and wheels
 	PYTHONPATH=.:tests $(BIN)/python -m boards
+
+costs: boards  ## count what each engine costs on each board anew, and keep it in tests/boards/costs.json
+	PYTHONPATH=.:tests $(BIN)/python -m boards.costs
+
+machine: boards  ## boot a whole emulated Pi Zero 2 W and check a bundle in it
+	TINYRNN_MACHINE=1 $(BIN)/python -m pytest -q tests/test_boards_machine.py
 
 .venv/installed: pyproject.toml device_runtime/pyproject.toml constraints.txt $(NATIVE_FILES)
 	$(call new_venv,.venv)

@@ -91,7 +91,7 @@ class Apt:
             "Acquire::Languages": "none",
             "Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled": "false",
         }
-        self._command = ["apt-get", "-qq", *(f"-o{name}={value}" for name, value in folders.items())]
+        self._options = [f"-o{name}={value}" for name, value in folders.items()]
 
     def versions(self, packages: tuple[str, ...]) -> list[str]:
         """The names of the packages' files, which hold their versions."""
@@ -103,13 +103,20 @@ class Apt:
         self._run("download", *packages)
         return sorted((self.folder / "debs").glob("*.deb"))
 
-    def _run(self, *arguments: str) -> str:
-        command = [*self._command, *arguments]
+    def depends(self, package: str) -> list[str]:
+        """The packages that a package needs, as its newest version says."""
+        found = re.search(
+            r"^Depends: (.*)$", self._run("show", "--no-all-versions", package, program="apt-cache"), re.MULTILINE
+        )
+        return [] if found is None else re.findall(r"([\w.+-]+)(?: \([^)]*\))?(?:, |$)", found[1])
+
+    def _run(self, *arguments: str, program: str = "apt-get") -> str:
+        command = [program, "-qq", *self._options, *arguments]
         answer = subprocess.run(command, cwd=self.folder / "debs", capture_output=True, text=True, check=False)
         if answer.returncode:
             said = (answer.stderr.strip().splitlines() or ["nothing"])[-1]
             raise MissingError(
-                f"apt-get {arguments[0]} failed ({said}): boards are made of packages from Debian's mirror"
+                f"{program} {arguments[0]} failed ({said}): boards are made of packages from Debian's mirror"
             )
         return answer.stdout
 
