@@ -29,47 +29,65 @@ static inline lanes lookup(const int16_t *middle, whole at) { return (float)midd
 
 #include "gates.h"
 
-/* Value `at` of a tile: in 4 bits the first half lies in the low nibbles, the second in the high ones. */
-static inline int32_t value(const matrix *m, const uint8_t *tile, uint32_t at) {
-    if (!m->is_four_bit) {
-        return (int8_t)tile[at];
+/* The weights of a tile in 4 bits: the first half lies in the low nibbles, the second in the high ones. */
+static void unpack(const int8_t *codebook, const uint8_t *packed, int8_t *weights) {
+    for (int i = 0; i < TILE / 2; i++) {
+        weights[i] = codebook[packed[i] & 15];
+        weights[TILE / 2 + i] = codebook[packed[i] >> 4];
     }
-    return m->codebook[at < TILE / 2 ? tile[at] & 15 : tile[at - TILE / 2] >> 4];
 }
 
-static uint32_t column_of(const matrix *m, size_t tile, uint32_t column) {
-    size_t at = tile * (SPARSE_COLUMNS / m->block_columns) + column / m->block_columns;
-    uint16_t index = m->indices[at * m->index_bytes];
-    if (m->index_bytes == 2) {
-        memcpy(&index, m->indices + 2 * at, 2);
+/* The inputs that a sparse tile meets. */
+static void gather(const matrix *m, size_t tile, const int8_t *q, int8_t *x) {
+    const uint32_t width = m->block_columns;
+    const uint8_t *indices = m->indices + tile * (SPARSE_COLUMNS / width) * m->index_bytes;
+    for (int8_t *end = x + SPARSE_COLUMNS; x < end; indices += m->index_bytes) {
+        uint16_t index = indices[0];
+        if (m->index_bytes == 2) {
+            memcpy(&index, indices, 2);
+        }
+        for (uint32_t i = 0; i < width; i++) {
+            *x++ = q[index * width + i];
+        }
     }
-    return index * m->block_columns + column % m->block_columns;
+}
+
+/* Add a tile's products to the sums of its rows. Inlined, with the size known, it keeps the inputs in registers. */
+static inline void add_products(int32_t *restrict sum, const int8_t *restrict weights, const int8_t *restrict x,
+                                int rows, int columns) {
+    for (int row = 0; row < rows; row++) {
+        for (int column = 0; column < columns; column++) {
+            sum[row] += weights[columns * row + column] * x[column];
+        }
+    }
 }
 
 static void product(const matrix *m, const int8_t *q, int32_t *acc, uint8_t *gathered) {
-    const uint32_t high = m->is_sparse ? SPARSE_ROWS : DENSE_ROWS, wide = m->is_sparse ? SPARSE_COLUMNS : DENSE_COLUMNS;
-    const size_t tile_bytes = m->is_four_bit ? TILE / 2 : TILE;
-    const int8_t *x = q;
-    if (m->is_sparse) {
-        for (size_t i = 0; i < (size_t)m->tile_count * wide; i++) {
-            gathered[i] = (uint8_t)q[column_of(m, i / wide, (uint32_t)(i % wide))];
-        }
-        x = (const int8_t *)gathered;
-    }
+    const uint32_t high = m->is_sparse ? SPARSE_ROWS : DENSE_ROWS;
     const uint8_t *tiles = m->tiles;
+    size_t tile = 0;
+    (void)gathered;
     for (uint32_t block = 0; block < m->row_blocks; block++) {
-        uint32_t here = m->is_sparse ? m->tile_counts[block] : m->tiles_per_block;
-        for (uint32_t row = 0; row < high; row++) {
-            int32_t sum = 0;
-            for (uint32_t i = 0; i < here * wide; i++) {
-                sum += x[i] * value(m, tiles + i / wide * tile_bytes, wide * row + i % wide);
+        int32_t sum[DENSE_ROWS] = {0};
+        const uint32_t here = m->is_sparse ? m->tile_counts[block] : m->tiles_per_block;
+        for (uint32_t i = 0; i < here; i++, tile++, tiles += m->is_four_bit ? TILE / 2 : TILE) {
+            int8_t unpacked[TILE], x[SPARSE_COLUMNS];
+            const int8_t *weights = (const int8_t *)tiles;
+            if (m->is_four_bit) {
+                unpack(m->codebook, tiles, unpacked);
+                weights = unpacked;
             }
-            acc[high * block + row] = m->steps != NULL && high * block + row < m->rows
-                                          ? sum * m->steps[high * block + row]
-                                          : sum;
+            if (m->is_sparse) {
+                gather(m, tile, q, x);
+                add_products(sum, weights, x, SPARSE_ROWS, SPARSE_COLUMNS);
+            } else {
+                add_products(sum, weights, q + DENSE_COLUMNS * i, DENSE_ROWS, DENSE_COLUMNS);
+            }
         }
-        tiles += here * tile_bytes;
-        x += m->is_sparse ? here * wide : 0;
+        for (uint32_t row = 0; row < high; row++) {
+            const uint32_t at = high * block + row;
+            acc[at] = m->steps != NULL && at < m->rows ? sum[row] * m->steps[at] : sum[row];
+        }
     }
 }
 
