@@ -1,5 +1,6 @@
 /* x86 with the dot products of AVX-512 VNNI: Cascade Lake (2019), Zen 4 (2022) and later. */
 #include "model.h"
+#include "processor.h" /* before anything is compiled for a newer processor */
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -156,10 +157,7 @@ static inline bool gather_fast(const matrix *m, size_t count, const uint8_t *q, 
 
 #include "product.h"
 
-static bool runs_here(void) {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
-}
+static bool runs_here(void) { return processor.has_avx512; }
 
 static const elementwise lines_here = {quantize_frame, quantize_state, affine, rectify, gates};
 
