@@ -61,15 +61,15 @@ def test_every_engine_of_every_board_is_kept():
 
 def test_on_the_zero_2_w_native_takes_a_fraction_of_what_the_same_bits_cost_elsewhere():
     row = {name: cost.step_instructions for name, cost in costs.read()["zero2w"].items()}
-    assert row["native"] <= row["litert"] / 4
+    assert row["native"] <= row["litert"] / 5
     assert row["native"] <= row["onnx"] / 10
 
 
 def test_on_the_zero_2_w_native_takes_less_than_the_float_peers():
     """Not yet the quarter and the tenth that were aimed at: of its instructions a step, 10,000 are Python's call."""
     row = {name: cost.step_instructions for name, cost in costs.read()["zero2w"].items()}
-    assert row["native"] <= row["litert_dynamic_range"] / 2
-    assert row["native"] <= row["onnx_float_gru"] / 4
+    assert row["native"] <= row["litert_dynamic_range"] / 2.5
+    assert row["native"] <= row["onnx_float_gru"] / 5
 
 
 def test_a_second_of_audio_stays_below_3_percent_of_a_zero_2_w_by_the_estimate():

@@ -18,6 +18,8 @@ from boards.missing import MissingError
 from device_runtime import arithmetic, bundle, flat, golden
 from device_runtime.frontends.speech import to_int16
 from device_runtime.recordings import read_audio
+from models import random_frames, tiny_model
+from sparse_models import on_grid, with_weights, without_blocks
 
 PROGRAMS = {"arm64": "hear_aarch64", "armhf": "hear_armv7", "armel": "hear_armv6"}
 RUNNING = {"arm64": ["neon", "portable"], "armhf": ["neon", "portable"], "armel": ["portable"]}
@@ -26,8 +28,13 @@ COMMITTED = sorted(recordings.BUNDLES.glob("*.bundle"))
 
 def hear(emulator, folder, path, kind, sound, kernel=(), program=None):
     """Scores and states, end to end, of a bundle on a board; None and the signal that ended the program."""
-    opened, out = bundle.read(path), folder / "out"
-    (folder / "model").write_bytes(flat.to_bytes(opened.model))
+    return run(emulator, folder, bundle.read(path).model, kind, sound, kernel, program)
+
+
+def run(emulator, folder, model, kind, sound, kernel=(), program=None):
+    """The same, of any model."""
+    out = folder / "out"
+    (folder / "model").write_bytes(flat.to_bytes(model))
     (folder / "in").write_bytes(sound.tobytes())
     try:
         name = programs.program(program or PROGRAMS[emulator.board.architecture])
@@ -38,6 +45,21 @@ def hear(emulator, folder, path, kind, sound, kernel=(), program=None):
         return None, answer.signal
     assert answer.code == 0, answer.err
     return np.fromfile(out, np.float32), answer.out.decode().strip()
+
+
+def random_models():
+    """Of odd sizes, stored in every way; the last holds the largest sums that there can be."""
+    rng = np.random.default_rng(5)
+    for seed in range(30):
+        units, features = int(rng.integers(1, 150)), int(rng.integers(1, 300))
+        model = tiny_model(seed, (("gru", units),), features, int(rng.integers(1, 20)))
+        block = (int(rng.choice([8, 16])), int(rng.choice([1, 2, 4])))
+        if seed % 3:
+            model = with_weights(model, without_blocks(rng.random(), block, seed))
+        if rng.random() < 0.3:
+            model = with_weights(model, on_grid(int(rng.integers(1, 19))))
+        yield model
+    yield with_weights(tiny_model(0, (("gru", 64),), 40, 5), lambda weight: np.full_like(weight, -128))
 
 
 def golden_answers(path):
@@ -72,6 +94,16 @@ def test_every_kernel_of_a_board_gives_the_same_bits(on_board, tmp_path, key):
         assert got.tobytes() == answers.tobytes(), name
 
 
+@pytest.mark.parametrize("key", ["zero2w", "pi5", "pi2"])
+def test_whatever_the_size_and_the_storage_a_vector_kernel_gives_the_bits_of_the_arithmetic(on_board, tmp_path, key):
+    emulator = on_board(key)
+    for number, model in enumerate(random_models()):
+        frames = 3 * random_frames(4, model.feature_size, number)
+        got, kernel = run(emulator, tmp_path, model, "frames", frames)
+        assert kernel == emulator.board.kernel
+        assert got.tobytes() == expected_of(model, frames).tobytes(), number
+
+
 @pytest.mark.parametrize(
     ("key", "program", "kernel"),
     [
@@ -89,18 +121,25 @@ def test_a_kernel_for_another_processor_would_end_the_program(on_board, tmp_path
     assert hear(emulator, tmp_path, COMMITTED[0], "frames", frames, (kernel,), program) == (None, "SIGILL")
 
 
-@pytest.mark.parametrize("key", BOARDS)
-def test_from_samples_to_scores_a_board_gives_the_bits_of_x86(on_board, tmp_path, key):
-    emulator = on_board(key)
-    heard = 0
-    for path, wavs in recordings.write(tmp_path).items():
+@pytest.fixture(scope="module")
+def heard_here(tmp_path_factory):
+    """Each recording: the bundle that hears it, its samples, and what the arithmetic makes of them here."""
+    found = []
+    for path, wavs in recordings.write(tmp_path_factory.mktemp("recordings")).items():
         model = bundle.read(path).model
         for wav in wavs:
             frames = np.load(wav.replace(".wav", ".npz"))["values"]
-            got, _ = hear(emulator, tmp_path, path, "audio", to_int16(read_audio(wav)))
-            assert got.tobytes() == expected_of(model, frames).tobytes(), wav
-            heard += 1
-    assert heard == recordings.COUNT
+            found.append((path, to_int16(read_audio(wav)), expected_of(model, frames)))
+    return found
+
+
+@pytest.mark.parametrize("key", BOARDS)
+def test_from_samples_to_scores_a_board_gives_the_bits_of_x86(on_board, tmp_path, heard_here, key):
+    emulator = on_board(key)
+    assert len(heard_here) == recordings.COUNT
+    for number, (path, samples, expected) in enumerate(heard_here):
+        got, _ = hear(emulator, tmp_path, path, "audio", samples)
+        assert got.tobytes() == expected.tobytes(), number
 
 
 @pytest.mark.parametrize("key", [key for key, board in BOARDS.items() if "native" in board.engines])

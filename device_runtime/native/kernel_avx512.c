@@ -142,7 +142,7 @@ static void gather_fours(const matrix *m, size_t count, const uint8_t *q, uint8_
 }
 
 static inline bool gather_fast(const matrix *m, size_t count, const uint8_t *q, uint8_t *gathered) {
-    if (m->columns > 256 || (m->block_columns == 1 && !__builtin_cpu_supports("avx512vbmi"))) {
+    if (m->columns > 256 || (m->block_columns == 1 && !processor.has_vbmi)) {
         return false;
     }
     if (m->block_columns == 1) {

@@ -1,73 +1,99 @@
-/* ARM with NEON: every aarch64, and armv7 processors that say so.
- *
- * On armv7 only the products are done here: its NEON takes denormal floats for zero, which is not the arithmetic.
- */
+/* 64-bit ARM: NEON, which every aarch64 has. */
 #include "model.h"
 
-#if defined(HAS_NEON_KERNEL)
-#if defined(__arm__) && !defined(__clang__)
-#pragma GCC target("fpu=neon")
-#endif
+#if defined(__aarch64__)
 #include <arm_neon.h>
 #include <string.h>
-#if defined(__arm__)
-#include <sys/auxv.h>
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("neon"))), apply_to = function)
-#endif
-#endif
 
-#if defined(__aarch64__)
-#define LANES 4
-typedef float32x4_t lanes;
-typedef int32x4_t whole;
-static inline lanes load(const float *v) { return vld1q_f32(v); }
-static inline void store(float *to, lanes v) { vst1q_f32(to, v); }
-static inline lanes set(float v) { return vdupq_n_f32(v); }
-static inline lanes add(lanes a, lanes b) { return vaddq_f32(a, b); }
-static inline lanes sub(lanes a, lanes b) { return vsubq_f32(a, b); }
-static inline lanes mul(lanes a, lanes b) { return vmulq_f32(a, b); }
-static inline lanes round_down(lanes v) { return vrndmq_f32(v); }
-static inline lanes from_int32(const int32_t *v) { return vcvtq_f32_s32(vld1q_s32(v)); }
+#define LANES 16
+typedef float32x4x4_t lanes;
+typedef int16x8x2_t whole; /* every limit fits */
+static inline lanes load(const float *v) {
+    return (lanes){{vld1q_f32(v), vld1q_f32(v + 4), vld1q_f32(v + 8), vld1q_f32(v + 12)}};
+}
 
-static inline lanes to_float(whole v) { return vcvtq_f32_s32(v); }
+static inline lanes set(float v) { return (lanes){{vdupq_n_f32(v), vdupq_n_f32(v), vdupq_n_f32(v), vdupq_n_f32(v)}}; }
 
-/* The conversion rounds down, gives the limits of int32 for what is beyond them, and 0 for NaN. */
+static inline void store(float *to, lanes v) {
+    for (int i = 0; i < 4; i++) {
+        vst1q_f32(to + 4 * i, v.val[i]);
+    }
+}
+
+#define EACH(name, operation)                                                                                  \
+    static inline lanes name(lanes a, lanes b) {                                                               \
+        for (int i = 0; i < 4; i++) {                                                                          \
+            a.val[i] = operation(a.val[i], b.val[i]);                                                          \
+        }                                                                                                      \
+        return a;                                                                                              \
+    }
+EACH(add, vaddq_f32)
+EACH(sub, vsubq_f32)
+EACH(mul, vmulq_f32)
+
+static inline lanes round_down(lanes v) {
+    return (lanes){{vrndmq_f32(v.val[0]), vrndmq_f32(v.val[1]), vrndmq_f32(v.val[2]), vrndmq_f32(v.val[3])}};
+}
+
+static inline lanes from_int32(const int32_t *v) {
+    return (lanes){{vcvtq_f32_s32(vld1q_s32(v)), vcvtq_f32_s32(vld1q_s32(v + 4)), vcvtq_f32_s32(vld1q_s32(v + 8)),
+                    vcvtq_f32_s32(vld1q_s32(v + 12))}};
+}
+
+static inline lanes to_float(whole v) {
+    lanes wide;
+    for (int i = 0; i < 2; i++) {
+        wide.val[2 * i] = vcvtq_f32_s32(vmovl_s16(vget_low_s16(v.val[i])));
+        wide.val[2 * i + 1] = vcvtq_f32_s32(vmovl_high_s16(v.val[i]));
+    }
+    return wide;
+}
+
+/* The conversion rounds down, gives the limits of int32 for what is beyond them, and 0 for NaN; the next one does so to
+ * int16. */
 static inline whole whole_within(lanes v, int32_t low, int32_t high) {
-    return vminq_s32(vmaxq_s32(vcvtmq_s32_f32(v), vdupq_n_s32(low)), vdupq_n_s32(high));
+    whole narrow;
+    for (int i = 0; i < 2; i++) {
+        int16x4_t first = vqmovn_s32(vcvtmq_s32_f32(v.val[2 * i]));
+        int16x8_t both = vqmovn_high_s32(first, vcvtmq_s32_f32(v.val[2 * i + 1]));
+        narrow.val[i] = vminq_s16(vmaxq_s16(both, vdupq_n_s16((int16_t)low)), vdupq_n_s16((int16_t)high));
+    }
+    return narrow;
 }
 
 static inline void store_int8(int8_t *to, whole v) {
-    int16x4_t words = vmovn_s32(v);
-    int8x8_t narrow = vmovn_s16(vcombine_s16(words, words));
-    int32_t four = vget_lane_s32(vreinterpret_s32_s8(narrow), 0);
-    memcpy(to, &four, sizeof four);
+    vst1q_s8(to, vmovn_high_s16(vmovn_s16(v.val[0]), v.val[1]));
 }
 
+/* From Q15, exactly. */
 static inline lanes lookup(const int16_t *middle, whole at) {
-    int32_t index[4];
-    vst1q_s32(index, at);
-    const int16_t found[4] = {middle[index[0]], middle[index[1]], middle[index[2]], middle[index[3]]};
-    return mul(vcvtq_f32_s32(vmovl_s16(vld1_s16(found))), set(1.0f / 32768));
+    lanes found;
+    for (int i = 0; i < 2; i++) {
+        int16x8_t q15 = vdupq_n_s16(middle[vgetq_lane_s16(at.val[i], 0)]);
+#define LOOK_UP(lane) q15 = vld1q_lane_s16(middle + vgetq_lane_s16(at.val[i], lane), q15, lane)
+        LOOK_UP(1), LOOK_UP(2), LOOK_UP(3), LOOK_UP(4), LOOK_UP(5), LOOK_UP(6), LOOK_UP(7);
+#undef LOOK_UP
+        found.val[2 * i] = vcvtq_n_f32_s32(vmovl_s16(vget_low_s16(q15)), 15);
+        found.val[2 * i + 1] = vcvtq_n_f32_s32(vmovl_high_s16(q15), 15);
+    }
+    return found;
 }
 
 #include "gates.h"
 
-#define BLOCKS 2
 const elementwise tinyrnn_neon_lines = {quantize_frame, quantize_state, affine, rectify, gates};
-#else
-#define BLOCKS 1 /* half as many registers */
-#endif
+
 #define CHAINS 1
+#define PAIRS /* of tiles: two products of -128..127 and -127..127 fit an int16 */
 
 /* Each register sums 8 products of a tile: of two rows if it is dense, of one if it is sparse. */
 typedef struct {
     int32x4_t of[8];
 } sums;
-typedef int8x8_t inputs;
+typedef int8x16_t inputs, codes;
 typedef struct {
-    int8x8_t low, high;
-} codes;
+    int8x16_t of[4];
+} values; /* of a tile */
 
 static inline sums no_sums(void) {
     const int32x4_t zero = vdupq_n_s32(0);
@@ -83,10 +109,7 @@ static inline sums add_sums(sums a, sums b) {
     return a;
 }
 
-static inline int32x4_t folded(int32x4_t a, int32x4_t b) {
-    int32x2_t first = vpadd_s32(vget_low_s32(a), vget_high_s32(a));
-    return vcombine_s32(first, vpadd_s32(vget_low_s32(b), vget_high_s32(b)));
-}
+static inline int32x4_t folded(int32x4_t a, int32x4_t b) { return vpaddq_s32(a, b); }
 
 static inline void store_high(int32_t *to, sums sum) {
     for (int i = 0; i < 4; i++) {
@@ -107,58 +130,78 @@ static inline void store_low(const int32_t *offset, uint32_t row, int32_t *acc, 
     store_folded(acc + row + LOW_ROWS, lower);
 }
 
+/* Clang, told that both halves are equal, would take each register of weights apart to multiply it by one of them. */
+static inline inputs as_one(inputs x) {
+    __asm__("" : "+w"(x));
+    return x;
+}
+
 static inline inputs load_4(const uint8_t *q) {
     int32_t four;
     memcpy(&four, q, sizeof four);
-    return vreinterpret_s8_s32(vdup_n_s32(four));
+    return as_one(vreinterpretq_s8_s32(vdupq_n_s32(four)));
 }
 
-static inline inputs load_8(const uint8_t *q) { return vld1_s8((const int8_t *)q); }
-static inline codes load_codes(const int8_t *codebook) { return (codes){vld1_s8(codebook), vld1_s8(codebook + 8)}; }
-
-/* The values of 8 codes. */
-static inline int8x8_t decoded(uint8x8_t code, codes book) {
-    int8x8x2_t table = {{book.low, book.high}};
-    return vtbl2_s8(table, vreinterpret_s8_u8(code));
+static inline inputs load_8(const uint8_t *q) {
+    int64_t eight;
+    memcpy(&eight, q, sizeof eight);
+    return as_one(vreinterpretq_s8_s64(vdupq_n_s64(eight)));
 }
 
-/* A product fits an int16, and neighbours are added up in int32. */
-static inline int32x4_t dot_part(int32x4_t sum, int8x8_t w, inputs x) { return vpadalq_s16(sum, vmull_s8(w, x)); }
+static inline codes load_codes(const int8_t *codebook) { return vld1q_s8(codebook); }
+static inline int8x16_t decoded(uint8x16_t code, codes book) { return vqtbl1q_s8(book, code); }
 
+static inline values values_of(const uint8_t *tile, codes book, bool is_4bit) {
+    if (!is_4bit) {
+        const int8_t *w = (const int8_t *)tile;
+        return (values){{vld1q_s8(w), vld1q_s8(w + 16), vld1q_s8(w + 32), vld1q_s8(w + 48)}};
+    }
+    const uint8x16_t first = vld1q_u8(tile), second = vld1q_u8(tile + 16), low = vdupq_n_u8(15);
+    return (values){{decoded(vandq_u8(first, low), book), decoded(vandq_u8(second, low), book),
+                     decoded(vshrq_n_u8(first, 4), book), decoded(vshrq_n_u8(second, 4), book)}};
+}
+
+static inline int16x8_t low_products(int8x16_t w, inputs x) { return vmull_s8(vget_low_s8(w), vget_low_s8(x)); }
+
+static inline int16x8_t add_low_products(int16x8_t sum, int8x16_t w, inputs x) {
+    return vmlal_s8(sum, vget_low_s8(w), vget_low_s8(x));
+}
+
+static inline int16x8_t high_products(int8x16_t w, inputs x) { return vmull_high_s8(w, x); }
+static inline int16x8_t add_high_products(int16x8_t sum, int8x16_t w, inputs x) { return vmlal_high_s8(sum, w, x); }
+
+/* Neighbouring products are added up in int32. */
 static inline sums dot(sums sum, const uint8_t *tile, inputs x, codes book, bool is_4bit) {
+    const values w = values_of(tile, book, is_4bit);
     for (int i = 0; i < 4; i++) {
-        if (is_4bit) {
-            uint8x8_t packed = vld1_u8(tile + 8 * i);
-            sum.of[i] = dot_part(sum.of[i], decoded(vand_u8(packed, vdup_n_u8(15)), book), x);
-            sum.of[4 + i] = dot_part(sum.of[4 + i], decoded(vshr_n_u8(packed, 4), book), x);
-        } else {
-            const int8_t *w = (const int8_t *)tile + 16 * i;
-            sum.of[2 * i] = dot_part(sum.of[2 * i], vld1_s8(w), x);
-            sum.of[2 * i + 1] = dot_part(sum.of[2 * i + 1], vld1_s8(w + 8), x);
-        }
+        sum.of[2 * i] = vpadalq_s16(sum.of[2 * i], low_products(w.of[i], x));
+        sum.of[2 * i + 1] = vpadalq_s16(sum.of[2 * i + 1], high_products(w.of[i], x));
     }
     return sum;
 }
 
-#if defined(__aarch64__)
-#include "gather_neon.h"
-#else
-static inline bool gather_fast(const matrix *m, size_t count, const uint8_t *q, uint8_t *gathered) {
-    return (void)m, (void)count, (void)q, (void)gathered, false;
-}
-#endif
+static inline int8x16_t twice(int8x8_t x) { return vcombine_s8(x, x); }
 
+/* Of a tile and the one behind it. */
+static inline sums dot_pair(sums sum, const uint8_t *tiles, const uint8_t *q, bool is_low, codes book, bool is_4bit) {
+    const values w = values_of(tiles, book, is_4bit), v = values_of(tiles + (is_4bit ? TILE / 2 : TILE), book, is_4bit);
+    const int8x16_t both = is_low ? vld1q_s8((const int8_t *)q) : twice(vld1_s8((const int8_t *)q));
+    const int32x2_t fours = vreinterpret_s32_s8(vget_low_s8(both));
+    const inputs x = as_one(is_low ? twice(vget_low_s8(both)) : vreinterpretq_s8_s32(vdupq_lane_s32(fours, 0)));
+    const inputs y = as_one(is_low ? twice(vget_high_s8(both)) : vreinterpretq_s8_s32(vdupq_lane_s32(fours, 1)));
+    for (int i = 0; i < 4; i++) {
+        int16x8_t low = add_low_products(low_products(w.of[i], x), v.of[i], y);
+        int16x8_t high = add_high_products(high_products(w.of[i], x), v.of[i], y);
+        sum.of[2 * i] = vpadalq_s16(sum.of[2 * i], low);
+        sum.of[2 * i + 1] = vpadalq_s16(sum.of[2 * i + 1], high);
+    }
+    return sum;
+}
+
+#include "gather_neon.h"
 #include "product.h"
 
-#if defined(__aarch64__)
 static bool runs_here(void) { return true; }
+
 const kernel tinyrnn_neon = {"neon", false, runs_here, product, &tinyrnn_neon_lines};
-#else
-enum { HAS_NEON = 1 << 12 }; /* HWCAP_NEON of 32-bit ARM */
-static bool runs_here(void) { return (getauxval(AT_HWCAP) & HAS_NEON) != 0; }
-const kernel tinyrnn_neon = {"neon", false, runs_here, product, &tinyrnn_portable_lines};
-#if defined(__clang__)
-#pragma clang attribute pop
-#endif
-#endif
 #endif

@@ -3,13 +3,80 @@
  * A kernel defines, before it includes this file: BLOCKS, how many blocks of 16 rows share one load of the input;
  * CHAINS, 1, or 2 where a dot product takes long; the types `sums` (of the rows of a tile), `inputs` (4 or 8 of them,
  * repeated over a tile) and `codes` (the codebook); and start, no_sums, add_sums, load_4, load_8, dot, store_high,
- * store_low, load_codes and gather_fast, which may say that it has no fast way for a matrix.
+ * store_low, load_codes and gather_fast, which may say that it has no fast way for a matrix. It may define PAIRS, and
+ * dot_pair, which does two tiles for less than twice the work of one; CHAINS is 1 then, and there are no BLOCKS.
  */
 
 #include <string.h>
 
 #include "gather.h"
 
+/* What a product has yet to do. */
+typedef struct {
+    const uint8_t *tiles, *gathered;
+} rest;
+
+/* Adds up the next `left` tiles in CHAINS sums that do not wait for one another. A jump into the middle of a row of
+ * tiles costs less than a loop over the 2 to 8 that a block has. */
+ALWAYS_INLINE sums add_tiles(rest *at, uint32_t left, sums first, bool is_low, codes book, bool is_4bit) {
+    const size_t tile = is_4bit ? TILE / 2 : TILE, wide = is_low ? LOW_COLUMNS : HIGH_COLUMNS;
+    const uint8_t *tiles = at->tiles, *gathered = at->gathered;
+    sums sum[2] = {first, no_sums()};
+#define INPUTS(i) (is_low ? load_8(gathered + (i) * wide) : load_4(gathered + (i) * wide))
+#if defined(PAIRS)
+#define ADD_PAIR(i) sum[0] = dot_pair(sum[0], tiles + (i) * tile, gathered + (i) * wide, is_low, book, is_4bit)
+    if (left % 2 != 0) { /* first, while the sums are known to be 0 */
+        sum[0] = dot(first, tiles, INPUTS(0), book, is_4bit);
+        left -= 1, tiles += tile, gathered += wide;
+    } else if (left != 0) {
+        ADD_PAIR(0);
+        left -= 2, tiles += 2 * tile, gathered += 2 * wide;
+    }
+    for (; left > 8; left -= 8, tiles += 8 * tile, gathered += 8 * wide) {
+        ADD_PAIR(0), ADD_PAIR(2), ADD_PAIR(4), ADD_PAIR(6);
+    }
+    switch (left) {
+    case 8: ADD_PAIR(6); /* fall through */
+    case 6: ADD_PAIR(4); /* fall through */
+    case 4: ADD_PAIR(2); /* fall through */
+    case 2: ADD_PAIR(0); /* fall through */
+    default: break;
+    }
+#undef ADD_PAIR
+#else
+#define ADD_TILE(i) \
+    sum[(i) % CHAINS] = dot(sum[(i) % CHAINS], tiles + (i) * tile, INPUTS(i), book, is_4bit)
+    for (; left > 8; left -= 8, tiles += 8 * tile, gathered += 8 * wide) {
+        ADD_TILE(0), ADD_TILE(1), ADD_TILE(2), ADD_TILE(3), ADD_TILE(4), ADD_TILE(5), ADD_TILE(6), ADD_TILE(7);
+    }
+    switch (left) {
+    case 8: ADD_TILE(7); /* fall through */
+    case 7: ADD_TILE(6); /* fall through */
+    case 6: ADD_TILE(5); /* fall through */
+    case 5: ADD_TILE(4); /* fall through */
+    case 4: ADD_TILE(3); /* fall through */
+    case 3: ADD_TILE(2); /* fall through */
+    case 2: ADD_TILE(1); /* fall through */
+    case 1: ADD_TILE(0); /* fall through */
+    default: break;
+    }
+#undef ADD_TILE
+#endif
+#undef INPUTS
+    *at = (rest){tiles + left * tile, gathered + left * wide};
+    return CHAINS > 1 ? add_sums(sum[0], sum[CHAINS - 1]) : sum[0];
+}
+
+#if defined(PAIRS)
+ALWAYS_INLINE void dense_product(const matrix *m, const uint8_t *q, int32_t *acc, bool is_4bit) {
+    const codes book = load_codes(m->codebook);
+    rest at = {m->tiles, q};
+    for (uint32_t block = 0; block < m->row_blocks; block++, at.gathered = q) {
+        const sums first = start(m->row_offset, HIGH_ROWS * block);
+        store_high(acc + HIGH_ROWS * block, add_tiles(&at, m->tiles_per_block, first, false, book, is_4bit));
+    }
+}
+#else
 /* `count` blocks of 16 rows from `block` on; sums of several blocks hide the latency of one. */
 ALWAYS_INLINE void dense_rows(const matrix *m, const uint8_t *q, int32_t *acc, uint32_t block, uint32_t count,
                               bool is_4bit) {
@@ -40,39 +107,7 @@ ALWAYS_INLINE void dense_product(const matrix *m, const uint8_t *q, int32_t *acc
         dense_rows(m, q, acc, block, 1, is_4bit);
     }
 }
-
-/* What a sparse product has yet to do. */
-typedef struct {
-    const uint8_t *tiles, *gathered;
-} rest;
-
-/* Adds up the next `left` tiles in CHAINS sums that do not wait for one another. A jump into the middle of a row of
- * tiles costs less than a loop over the 2 to 8 that a block has. */
-ALWAYS_INLINE sums add_tiles(rest *at, uint32_t left, sums first, bool is_low, codes book, bool is_4bit) {
-    const size_t tile = is_4bit ? TILE / 2 : TILE, wide = is_low ? LOW_COLUMNS : HIGH_COLUMNS;
-    const uint8_t *tiles = at->tiles, *gathered = at->gathered;
-    sums sum[2] = {first, no_sums()};
-#define ADD_TILE(i)                                                                                              \
-    sum[(i) % CHAINS] = dot(sum[(i) % CHAINS], tiles + (i) * tile,                                               \
-                            is_low ? load_8(gathered + (i) * wide) : load_4(gathered + (i) * wide), book, is_4bit)
-    for (; left > 8; left -= 8, tiles += 8 * tile, gathered += 8 * wide) {
-        ADD_TILE(0), ADD_TILE(1), ADD_TILE(2), ADD_TILE(3), ADD_TILE(4), ADD_TILE(5), ADD_TILE(6), ADD_TILE(7);
-    }
-    switch (left) {
-    case 8: ADD_TILE(7); /* fall through */
-    case 7: ADD_TILE(6); /* fall through */
-    case 6: ADD_TILE(5); /* fall through */
-    case 5: ADD_TILE(4); /* fall through */
-    case 4: ADD_TILE(3); /* fall through */
-    case 3: ADD_TILE(2); /* fall through */
-    case 2: ADD_TILE(1); /* fall through */
-    case 1: ADD_TILE(0); /* fall through */
-    default: break;
-    }
-#undef ADD_TILE
-    *at = (rest){tiles + left * tile, gathered + left * wide};
-    return CHAINS > 1 ? add_sums(sum[0], sum[CHAINS - 1]) : sum[0];
-}
+#endif
 
 /* Tiles of 16 rows: those of a dense matrix, with the columns that are there. */
 ALWAYS_INLINE void high_product(const matrix *m, const uint8_t *restrict gathered, int32_t *restrict acc,

@@ -61,12 +61,9 @@ class Board:
         return "qemu-aarch64" if self.is_64_bit else "qemu-arm"
 
     @property
-    def has_pymicro(self) -> bool:
-        """Whether pymicro-features has a wheel for it.
-
-        Its features are not quite those of x86-64: it makes tables by the C library's log1pf, which rounds otherwise.
-        """
-        return self.is_64_bit
+    def has_ears(self) -> bool:
+        """Whether its Python hears speech: the front end is in the extension in C."""
+        return "native" in self.engines
 
     @property
     def is_64_bit(self) -> bool:

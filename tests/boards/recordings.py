@@ -50,7 +50,7 @@ def _spoken() -> Iterator[Float32]:
 
 
 def _write_frames(path: Path) -> None:
-    """The frames, for boards whose front end makes others or none."""
+    """The frames, for a board whose Python has no front end."""
     frames = SpeechFrontend().push(read_audio(path))
     values, times = [frame.values for frame in frames], [frame.time_s for frame in frames]
     np.savez(path.with_suffix(".npz"), values=np.array(values, np.float32), times=np.array(times))

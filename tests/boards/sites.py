@@ -16,7 +16,7 @@ from .roots import PYTHON
 
 HOUSE = Path(__file__).parents[2]
 ENGINES = {
-    "arm64": ("numpy", "onnxruntime", "ai-edge-litert", "pymicro-features"),
+    "arm64": ("numpy", "onnxruntime", "ai-edge-litert"),
     "armhf": ("tflite-runtime",),  # with Debian's NumPy 1.24: it cannot use NumPy 2
     "armel": (),
 }

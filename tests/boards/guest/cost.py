@@ -90,7 +90,7 @@ def run(folder: Path, engine: str, steps: int) -> None:
     mark(1)
     try:
         session = Session.open(path, engine if engine in engines.ENGINES else "reference")
-    except EngineError:  # the speech front end has no package for this board
+    except EngineError:  # no front end for speech loads there
         return
     if engine in PEERS:
         return

@@ -2,7 +2,7 @@
 
 Reads a request from standard input, {"engine": NAME, "golden": [BUNDLE], "recordings": {BUNDLE: [WAV]}, "frontend":
 "its own"}, and prints what came out: differing golden values, a digest of every frame, score and state, and the events.
-With another "frontend", frames that were made elsewhere are taken instead.
+With another "frontend", frames that were made elsewhere are taken instead, for a Python that has no front end.
 """
 
 from __future__ import annotations
