@@ -197,8 +197,8 @@ def test_a_kernel_that_is_not_there_is_refused():
 def test_wrong_arguments_are_told_in_one_line():
     model = _native.Model(FILES["dense"])
     frame, state, scores = (np.zeros(n, np.float32) for n in (model.feature_size, model.state_size, model.score_count))
-    with pytest.raises(TypeError, match="it takes a frame, a state, scores and the next state, got 2 arguments"):
-        model.step(frame, state)
+    with pytest.raises(TypeError, match="it takes a frame, a state, scores and the next state, got 3 arguments"):
+        model.step(frame, state, scores)
     wrong = [
         ((frame[:5], state, scores, state), "frames must have 12 values, got 20 bytes"),
         (
