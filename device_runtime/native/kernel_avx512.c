@@ -6,12 +6,13 @@
 #include <string.h>
 
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,avx512f,avx512bw,avx512vl,avx512vnni"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"))), apply_to = function)
 #else
-#pragma GCC target("avx2,avx512f,avx512bw,avx512vl,avx512vnni")
+#pragma GCC target("avx2,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")
 #endif
 
 #define LANES 16
+#define RAISED -128
 typedef __m512 lanes;
 typedef __m512i whole;
 static inline lanes load(const float *v) { return _mm512_loadu_ps(v); }
@@ -27,11 +28,17 @@ static inline lanes round_down(lanes v) {
 
 static inline lanes to_float(whole v) { return _mm512_cvtepi32_ps(v); }
 
-/* The conversion gives the lowest int32 for what is beyond the limits of int32, and for NaN. */
+static inline lanes scaled(lanes v, float k, lanes w) { return _mm512_fmadd_ps(v, set(k), w); }
+static inline void store_int32(int32_t *to, whole v) { _mm512_storeu_si512(to, v); }
+
+/* Limits that lie evenly around zero, or around -0.5, are one operation: the smaller of two sizes, with v's sign. The
+ * conversion gives the lowest int32 for what is beyond the limits of int32, and for NaN. */
 static inline whole whole_within(lanes v, int32_t low, int32_t high) {
-    lanes kept = _mm512_min_ps(v, set((float)high));
+    const bool is_even = low == -high || low == -high - 1;
+    const float size = low == -high ? (float)high : (float)high + 0.5f;
+    lanes kept = is_even ? _mm512_range_ps(v, set(size), 2) : _mm512_min_ps(v, set((float)high));
     whole rounded = _mm512_cvt_roundps_epi32(kept, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
-    return _mm512_max_epi32(rounded, _mm512_set1_epi32(low));
+    return is_even ? rounded : _mm512_max_epi32(rounded, _mm512_set1_epi32(low));
 }
 
 static inline lanes from_int32(const int32_t *v) { return _mm512_cvtepi32_ps(_mm512_loadu_si512(v)); }
@@ -47,7 +54,7 @@ static inline void store_int8(int8_t *to, whole v) {
 static inline lanes lookup(const int16_t *middle, whole at) {
     __mmask16 all = _mm512_cmplt_epi32_mask(at, _mm512_set1_epi32(TANH_HALF));
     __m512i found = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), all, at, middle - 1, 2);
-    return mul(to_float(_mm512_srai_epi32(found, 16)), set(1.0f / 32768));
+    return to_float(_mm512_srai_epi32(found, 16));
 }
 
 #include "gates.h"
@@ -158,7 +165,8 @@ static inline bool gather_fast(const matrix *m, size_t count, const uint8_t *q, 
 
 static bool runs_here(void) {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512vnni");
 }
 
 static const elementwise lines_here = {quantize_frame, quantize_state, affine, rectify, gates};

@@ -19,6 +19,7 @@
 
 #if defined(__aarch64__)
 #define LANES 4
+#define RAISED 0
 typedef float32x4_t lanes;
 typedef int32x4_t whole;
 static inline lanes load(const float *v) { return vld1q_f32(v); }
@@ -27,6 +28,8 @@ static inline lanes set(float v) { return vdupq_n_f32(v); }
 static inline lanes add(lanes a, lanes b) { return vaddq_f32(a, b); }
 static inline lanes sub(lanes a, lanes b) { return vsubq_f32(a, b); }
 static inline lanes mul(lanes a, lanes b) { return vmulq_f32(a, b); }
+static inline lanes scaled(lanes v, float k, lanes w) { return vfmaq_n_f32(w, v, k); }
+static inline void store_int32(int32_t *to, whole v) { vst1q_s32(to, v); }
 static inline lanes round_down(lanes v) { return vrndmq_f32(v); }
 static inline lanes from_int32(const int32_t *v) { return vcvtq_f32_s32(vld1q_s32(v)); }
 
@@ -48,7 +51,7 @@ static inline lanes lookup(const int16_t *middle, whole at) {
     int32_t index[4];
     vst1q_s32(index, at);
     const int16_t found[4] = {middle[index[0]], middle[index[1]], middle[index[2]], middle[index[3]]};
-    return mul(vcvtq_f32_s32(vmovl_s16(vld1_s16(found))), set(1.0f / 32768));
+    return vcvtq_f32_s32(vmovl_s16(vld1_s16(found)));
 }
 
 #include "gates.h"

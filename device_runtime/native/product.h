@@ -31,16 +31,6 @@ ALWAYS_INLINE void dense_rows(const matrix *m, const uint8_t *q, int32_t *acc, u
     }
 }
 
-ALWAYS_INLINE void dense_product(const matrix *m, const uint8_t *q, int32_t *acc, bool is_4bit) {
-    uint32_t block = 0;
-    for (; block + BLOCKS <= m->row_blocks; block += BLOCKS) {
-        dense_rows(m, q, acc, block, BLOCKS, is_4bit);
-    }
-    for (; block < m->row_blocks; block++) {
-        dense_rows(m, q, acc, block, 1, is_4bit);
-    }
-}
-
 /* What a sparse product has yet to do. */
 typedef struct {
     const uint8_t *tiles, *gathered;
@@ -72,6 +62,20 @@ ALWAYS_INLINE sums add_tiles(rest *at, uint32_t left, sums first, bool is_low, c
 #undef ADD_TILE
     *at = (rest){tiles + left * tile, gathered + left * wide};
     return CHAINS > 1 ? add_sums(sum[0], sum[CHAINS - 1]) : sum[0];
+}
+
+ALWAYS_INLINE void dense_product(const matrix *m, const uint8_t *q, int32_t *acc, bool is_4bit) {
+    const size_t stride = (is_4bit ? TILE / 2 : TILE) * (size_t)m->tiles_per_block;
+    const codes book = load_codes(m->codebook);
+    uint32_t block = 0;
+    for (; block + BLOCKS <= m->row_blocks; block += BLOCKS) {
+        dense_rows(m, q, acc, block, BLOCKS, is_4bit);
+    }
+    for (; block < m->row_blocks; block++) {
+        rest at = {m->tiles + block * stride, q};
+        const sums first = start(m->row_offset, HIGH_ROWS * block);
+        store_high(acc + HIGH_ROWS * block, add_tiles(&at, m->tiles_per_block, first, false, book, is_4bit));
+    }
 }
 
 /* Tiles of 16 rows: those of a dense matrix, with the columns that are there. */
