@@ -58,6 +58,7 @@ static inline lanes lookup(const int16_t *middle, whole at) {
 }
 
 #include "gates.h"
+#include "gather.h"
 
 #define BLOCKS 4
 #define CHAINS 2
@@ -101,50 +102,86 @@ static inline sums dot(sums sum, const uint8_t *tile, inputs x, codes book, bool
     return _mm512_dpbusd_epi32(sum, x, _mm512_loadu_si512(tile));
 }
 
-/* Many inputs at once, out of tables of 128 bytes in two registers: several times faster than one by one. What lies
- * behind the inputs and behind the indices is read with them, and not used. */
+/* Many inputs at once, out of up to 4 registers: several times faster than one by one, and the fewer registers the
+ * faster. What lies behind the inputs and behind the indices is read with them, and not used. */
 typedef struct {
-    __m512i first, second;
-} lookups;
+    __m512i of[4];
+} table;
 
-static inline lookups table_at(const uint8_t *q) {
-    return (lookups){_mm512_loadu_si512(q), _mm512_loadu_si512(q + 64)};
-}
-
-__attribute__((target("avx512vbmi"))) static void gather_bytes(const matrix *m, size_t count, const uint8_t *q,
-                                                               uint8_t *gathered) {
-    const lookups low = table_at(q), high = table_at(q + 128);
-    for (size_t i = 0; i < count; i += 64) {
-        const __m512i at = _mm512_loadu_si512(m->indices + i);
-        const __m512i lower = _mm512_permutex2var_epi8(low.first, at, low.second);
-        const __m512i higher = _mm512_permutex2var_epi8(high.first, at, high.second);
-        _mm512_storeu_si512(gathered + i, _mm512_mask_mov_epi8(lower, _mm512_movepi8_mask(at), higher));
+static inline table table_of(const uint8_t *q, uint32_t registers) {
+    table all;
+    for (uint32_t i = 0; i < 4; i++) {
+        all.of[i] = i < registers ? _mm512_loadu_si512(q + 64 * i) : _mm512_setzero_si512();
     }
+    return all;
 }
 
-static inline __m512i pairs_at(lookups low, lookups high, __m512i at) {
+#define VBMI __attribute__((target("avx512vbmi"), always_inline))
+
+VBMI static inline __m512i bytes_at(table t, __m512i at, uint32_t registers) {
+    const __m512i lower = _mm512_permutex2var_epi8(t.of[0], at, t.of[1]);
+    if (registers == 1) {
+        return _mm512_permutexvar_epi8(at, t.of[0]);
+    }
+    const __mmask64 is_high = _mm512_movepi8_mask(at);
+    return registers == 2 ? lower : _mm512_mask_mov_epi8(lower, is_high, _mm512_permutex2var_epi8(t.of[2], at, t.of[3]));
+}
+
+ALWAYS_INLINE __m512i pairs_at(table t, __m512i at, uint32_t registers) {
+    const __m512i lower = _mm512_permutex2var_epi16(t.of[0], at, t.of[1]);
+    if (registers == 1) {
+        return _mm512_permutexvar_epi16(at, t.of[0]);
+    }
     const __mmask32 is_high = _mm512_test_epi16_mask(at, _mm512_set1_epi16(64));
-    const __m512i lower = _mm512_permutex2var_epi16(low.first, at, low.second);
-    return _mm512_mask_mov_epi16(lower, is_high, _mm512_permutex2var_epi16(high.first, at, high.second));
+    return registers == 2 ? lower
+                          : _mm512_mask_mov_epi16(lower, is_high, _mm512_permutex2var_epi16(t.of[2], at, t.of[3]));
 }
 
-static void gather_pairs(const matrix *m, size_t count, const uint8_t *q, uint8_t *gathered) {
-    const lookups low = table_at(q), high = table_at(q + 128);
+ALWAYS_INLINE __m512i fours_at(table t, __m512i at, uint32_t registers) {
+    const __m512i lower = _mm512_permutex2var_epi32(t.of[0], at, t.of[1]);
+    if (registers == 1) {
+        return _mm512_permutexvar_epi32(at, t.of[0]);
+    }
+    const __mmask16 is_high = _mm512_test_epi32_mask(at, _mm512_set1_epi32(32));
+    return registers == 2 ? lower
+                          : _mm512_mask_mov_epi32(lower, is_high, _mm512_permutex2var_epi32(t.of[2], at, t.of[3]));
+}
+
+VBMI static inline void gather_bytes(const uint8_t *indices, size_t count, const uint8_t *q, uint8_t *restrict gathered,
+                                     uint32_t registers) {
+    const table t = table_of(q, registers);
+    for (size_t i = 0; i < count; i += 64) {
+        _mm512_storeu_si512(gathered + i, bytes_at(t, _mm512_loadu_si512(indices + i), registers));
+    }
+}
+
+ALWAYS_INLINE void gather_pairs(const uint8_t *indices, size_t count, const uint8_t *q, uint8_t *restrict gathered,
+                                uint32_t registers) {
+    const table t = table_of(q, registers);
     for (size_t i = 0; i < count; i += 32) {
-        const __m512i at = _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i *)(m->indices + i)));
-        _mm512_storeu_si512(gathered + 2 * i, pairs_at(low, high, at));
+        const __m512i at = _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i *)(indices + i)));
+        _mm512_storeu_si512(gathered + 2 * i, pairs_at(t, at, registers));
     }
 }
 
-static void gather_fours(const matrix *m, size_t count, const uint8_t *q, uint8_t *gathered) {
-    const lookups low = table_at(q), high = table_at(q + 128);
+ALWAYS_INLINE void gather_fours(const uint8_t *indices, size_t count, const uint8_t *q, uint8_t *restrict gathered,
+                                uint32_t registers) {
+    const table t = table_of(q, registers);
     for (size_t i = 0; i < count; i += 16) {
-        const __m512i at = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(m->indices + i)));
-        const __mmask16 is_high = _mm512_test_epi32_mask(at, _mm512_set1_epi32(32));
-        const __m512i lower = _mm512_permutex2var_epi32(low.first, at, low.second);
-        const __m512i higher = _mm512_permutex2var_epi32(high.first, at, high.second);
-        _mm512_storeu_si512(gathered + 4 * i, _mm512_mask_mov_epi32(lower, is_high, higher));
+        const __m512i at = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(indices + i)));
+        _mm512_storeu_si512(gathered + 4 * i, fours_at(t, at, registers));
     }
+}
+
+/* A loop for each number of registers. */
+#define GATHER_OUT_OF(lookups)                                                                                        \
+    m->columns <= 64    ? lookups(m->indices, count, q, gathered, 1)                                                  \
+    : m->columns <= 128 ? lookups(m->indices, count, q, gathered, 2)                                                  \
+                        : lookups(m->indices, count, q, gathered, 4)
+
+__attribute__((target("avx512vbmi"))) static void gather_single(const matrix *m, size_t count, const uint8_t *q,
+                                                                uint8_t *gathered) {
+    GATHER_OUT_OF(gather_bytes);
 }
 
 static inline bool gather_fast(const matrix *m, size_t count, const uint8_t *q, uint8_t *gathered) {
@@ -152,11 +189,11 @@ static inline bool gather_fast(const matrix *m, size_t count, const uint8_t *q, 
         return false;
     }
     if (m->block_columns == 1) {
-        gather_bytes(m, count, q, gathered);
+        gather_single(m, count, q, gathered);
     } else if (m->block_columns == 2) {
-        gather_pairs(m, count, q, gathered);
+        GATHER_OUT_OF(gather_pairs);
     } else {
-        gather_fours(m, count, q, gathered);
+        GATHER_OUT_OF(gather_fours);
     }
     return true;
 }
