@@ -85,4 +85,4 @@ static bool runs_here(void) { return true; }
 
 const elementwise tinyrnn_portable_lines = {quantize_frame, quantize_state, affine, rectify, gates};
 
-const kernel tinyrnn_portable = {"portable", false, runs_here, product, &tinyrnn_portable_lines};
+const kernel tinyrnn_portable = {"portable", false, {30, 0, 0}, {12, 5, 0}, 0, runs_here, product, &tinyrnn_portable_lines};
