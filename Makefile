@@ -8,7 +8,7 @@ RUNTIME_FILES := $(shell find device_runtime -name build -prune -o -name '*.py' 
 NATIVE_FILES := $(wildcard device_runtime/native/*.[ch])
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-runtime check bench native fuzz soak
+.PHONY: help demo test test-runtime check bench native wheels boards costs machine fuzz soak
 
 help:  ## list these targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /|/' | awk -F'|' '{ printf "make %-13s %s\n", $$1, $$2 }'
@@ -42,6 +42,18 @@ fuzz:  ## look for a hostile model.native that harms the engine, for a minute; n
 soak: .venv/installed  ## run 10 million frames through the native engine and hold it to the reference; takes minutes
 	$(BIN)/python -m pytest -q -s tests/soak/ten_million_frames.py
 
+wheels: .venv-wheels/installed  ## wheels of the runtime for x86-64 and every Raspberry Pi, in dist/
+	.venv-wheels/bin/python device_runtime/native/wheels.py
+
+boards: .venv/installed wheels  ## emulated Raspberry Pis for the tests, from Debian packages and wheels
+	PYTHONPATH=.:tests $(BIN)/python -m boards
+
+costs: boards  ## count what each engine costs on each board anew, and keep it in tests/boards/costs.json
+	PYTHONPATH=.:tests $(BIN)/python -m boards.costs
+
+machine: boards  ## boot a whole emulated Pi Zero 2 W and check a bundle in it
+	TINYRNN_MACHINE=1 $(BIN)/python -m pytest -q tests/test_boards_machine.py
+
 .venv/installed: pyproject.toml device_runtime/pyproject.toml constraints.txt $(NATIVE_FILES)
 	$(call new_venv,.venv)
 	$(BIN)/pip install -c constraints.txt -e device_runtime[onnx,litert,speech,audio] -e .[dev]
@@ -61,6 +73,11 @@ soak: .venv/installed  ## run 10 million frames through the native engine and ho
 .venv-runtime/tools: constraints.txt
 	$(call new_venv,.venv-runtime)
 	.venv-runtime/bin/pip install -q -c constraints.txt numpy pytest
+	@touch $@
+
+.venv-wheels/installed: constraints.txt
+	$(call new_venv,.venv-wheels)
+	.venv-wheels/bin/pip install -q -c constraints.txt setuptools ziglang
 	@touch $@
 
 define new_venv

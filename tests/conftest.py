@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,3 +18,18 @@ def real_data() -> Path:
     if not named:
         pytest.skip("needs real recordings: set TINYRNN_DATA to the folder that holds speech/ and series/")
     return Path(named)
+
+
+@pytest.fixture(scope="session")
+def on_board() -> Any:
+    """A function from a board's key to its emulator; skips where the board is not prepared."""
+    from boards import emulator, missing  # only tests of boards need the workstation's packages
+    from boards.board import BOARDS
+
+    def ready(key: str) -> Any:
+        try:
+            return emulator.emulator(BOARDS[key])
+        except missing.MissingError as error:
+            pytest.skip(str(error))
+
+    return ready

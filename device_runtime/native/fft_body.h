@@ -31,31 +31,41 @@ static inline int16_t rounded(int32_t product) {
     return wrapped((product + (1 << 14)) >> 15);
 }
 
-/* A run of 16 butterflies: out[k][lane] is bin k of the four points of a lane. */
+typedef struct {
+    int16_t re, im;
+} point;
+
+static inline point quarter(const int16_t *re, const int16_t *im, int at) {
+    return (point){rounded(re[at] * QUARTER), rounded(im[at] * QUARTER)};
+}
+
+/* The product with the factor whose real and imaginary part are `turn[0]` and `turn[64]`. */
+static inline point turned(point v, const int16_t *turn) {
+    return (point){rounded(v.re * turn[0] - v.im * turn[64]), rounded(v.re * turn[64] + v.im * turn[0])};
+}
+
+/* out[k][lane] is bin k of four points. */
+static inline void put_bins(point a, point e, point f, point g, int lane, int16_t out_re[restrict 4][RUN],
+                            int16_t out_im[restrict 4][RUN]) {
+    out_re[0][lane] = wrapped(a.re + f.re + (e.re + g.re));
+    out_im[0][lane] = wrapped(a.im + f.im + (e.im + g.im));
+    out_re[1][lane] = wrapped(a.re - f.re + (e.im - g.im));
+    out_im[1][lane] = wrapped(a.im - f.im - (e.re - g.re));
+    out_re[2][lane] = wrapped(a.re + f.re - (e.re + g.re));
+    out_im[2][lane] = wrapped(a.im + f.im - (e.im + g.im));
+    out_re[3][lane] = wrapped(a.re - f.re - (e.im - g.im));
+    out_im[3][lane] = wrapped(a.im - f.im + (e.re - g.re));
+}
+
+/* A run of 16 butterflies. */
 static void butterflies(const int16_t *restrict re, const int16_t *restrict im, const int16_t *restrict twiddles,
                         int16_t out_re[restrict 4][RUN], int16_t out_im[restrict 4][RUN]) {
     for (int lane = 0; lane < RUN; ++lane) {
         const int16_t *const turn = twiddles + lane;
-        const int16_t a_re = rounded(re[lane] * QUARTER), a_im = rounded(im[lane] * QUARTER);
-        const int16_t b_re = rounded(re[lane + 64] * QUARTER), b_im = rounded(im[lane + 64] * QUARTER);
-        const int16_t c_re = rounded(re[lane + 128] * QUARTER), c_im = rounded(im[lane + 128] * QUARTER);
-        const int16_t d_re = rounded(re[lane + 192] * QUARTER), d_im = rounded(im[lane + 192] * QUARTER);
-
-        const int16_t e_re = rounded(b_re * turn[0] - b_im * turn[64]);
-        const int16_t e_im = rounded(b_re * turn[64] + b_im * turn[0]);
-        const int16_t f_re = rounded(c_re * turn[128] - c_im * turn[192]);
-        const int16_t f_im = rounded(c_re * turn[192] + c_im * turn[128]);
-        const int16_t g_re = rounded(d_re * turn[256] - d_im * turn[320]);
-        const int16_t g_im = rounded(d_re * turn[320] + d_im * turn[256]);
-
-        out_re[0][lane] = wrapped(a_re + f_re + (e_re + g_re));
-        out_im[0][lane] = wrapped(a_im + f_im + (e_im + g_im));
-        out_re[1][lane] = wrapped(a_re - f_re + (e_im - g_im));
-        out_im[1][lane] = wrapped(a_im - f_im - (e_re - g_re));
-        out_re[2][lane] = wrapped(a_re + f_re - (e_re + g_re));
-        out_im[2][lane] = wrapped(a_im + f_im - (e_im + g_im));
-        out_re[3][lane] = wrapped(a_re - f_re - (e_im - g_im));
-        out_im[3][lane] = wrapped(a_im - f_im + (e_re - g_re));
+        const point e = turned(quarter(re, im, lane + 64), turn);
+        const point f = turned(quarter(re, im, lane + 128), turn + 128);
+        const point g = turned(quarter(re, im, lane + 192), turn + 256);
+        put_bins(quarter(re, im, lane), e, f, g, lane, out_re, out_im);
     }
 }
 
@@ -63,19 +73,8 @@ static void butterflies(const int16_t *restrict re, const int16_t *restrict im, 
 static void plain_butterflies(const int16_t *restrict re, const int16_t *restrict im, int16_t out_re[restrict 4][RUN],
                               int16_t out_im[restrict 4][RUN]) {
     for (int lane = 0; lane < RUN; ++lane) {
-        const int16_t a_re = rounded(re[lane] * QUARTER), a_im = rounded(im[lane] * QUARTER);
-        const int16_t e_re = rounded(re[lane + 64] * QUARTER), e_im = rounded(im[lane + 64] * QUARTER);
-        const int16_t f_re = rounded(re[lane + 128] * QUARTER), f_im = rounded(im[lane + 128] * QUARTER);
-        const int16_t g_re = rounded(re[lane + 192] * QUARTER), g_im = rounded(im[lane + 192] * QUARTER);
-
-        out_re[0][lane] = wrapped(a_re + f_re + (e_re + g_re));
-        out_im[0][lane] = wrapped(a_im + f_im + (e_im + g_im));
-        out_re[1][lane] = wrapped(a_re - f_re + (e_im - g_im));
-        out_im[1][lane] = wrapped(a_im - f_im - (e_re - g_re));
-        out_re[2][lane] = wrapped(a_re + f_re - (e_re + g_re));
-        out_im[2][lane] = wrapped(a_im + f_im - (e_im + g_im));
-        out_re[3][lane] = wrapped(a_re - f_re - (e_im - g_im));
-        out_im[3][lane] = wrapped(a_im - f_im + (e_re - g_re));
+        const point e = quarter(re, im, lane + 64), f = quarter(re, im, lane + 128), g = quarter(re, im, lane + 192);
+        put_bins(quarter(re, im, lane), e, f, g, lane, out_re, out_im);
     }
 }
 

@@ -1,5 +1,6 @@
 /* x86 from Haswell (2013) on. */
 #include "model.h"
+#include "processor.h" /* before anything is compiled for a newer processor */
 
 #if defined(__x86_64__) || defined(__i386__)
 #include <immintrin.h>
@@ -149,7 +150,7 @@ static inline bool gather_fast(const matrix *m, size_t count, const uint8_t *q, 
 
 #include "product.h"
 
-static bool runs_here(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+static bool runs_here(void) { return processor.has_avx2; }
 
 static const elementwise lines_here = {quantize_frame, quantize_state, affine, rectify, gates};
 

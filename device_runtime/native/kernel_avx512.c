@@ -1,5 +1,6 @@
 /* x86 with the dot products of AVX-512 VNNI: Cascade Lake (2019), Zen 4 (2022) and later. */
 #include "model.h"
+#include "processor.h" /* before anything is compiled for a newer processor */
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -185,7 +186,7 @@ __attribute__((target("avx512vbmi"))) static void gather_single(const matrix *m,
 }
 
 static inline bool gather_fast(const matrix *m, size_t count, const uint8_t *q, uint8_t *gathered) {
-    if (m->columns > 256 || (m->block_columns == 1 && !__builtin_cpu_supports("avx512vbmi"))) {
+    if (m->columns > 256 || (m->block_columns == 1 && !processor.has_vbmi)) {
         return false;
     }
     if (m->block_columns == 1) {
@@ -200,11 +201,7 @@ static inline bool gather_fast(const matrix *m, size_t count, const uint8_t *q, 
 
 #include "product.h"
 
-static bool runs_here(void) {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-           __builtin_cpu_supports("avx512vnni");
-}
+static bool runs_here(void) { return processor.has_avx512; }
 
 static const elementwise lines_here = {quantize_frame, quantize_state, affine, rectify, gates};
 

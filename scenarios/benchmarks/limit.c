@@ -20,10 +20,10 @@ static uint64_t cpu_ns(void) {
 static matrix piece(const matrix *m, uint32_t block, uint32_t blocks) {
     matrix cut = *m;
     cut.row_blocks = blocks;
-    cut.rows = HIGH_ROWS * blocks;
+    cut.rows = m->tile_rows * blocks;
     cut.tiles += (size_t)block * m->tiles_per_block * TILE;
     if (cut.row_offset != NULL) {
-        cut.row_offset += HIGH_ROWS * block;
+        cut.row_offset += m->tile_rows * block;
     }
     return cut;
 }
