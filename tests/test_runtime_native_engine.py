@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -11,6 +14,7 @@ from device_runtime import bundle, engines, extension, flat, golden
 from device_runtime.engines import native
 from device_runtime.errors import BundleError, EngineError
 from models import random_frames, tiny_manifest, tiny_model, write_tiny_bundle
+from processes import environment
 from streams import MODELS
 
 HERE = engines.ENGINES["native"].is_installed()
@@ -85,6 +89,74 @@ def test_a_step_keeps_nothing_and_gives_arrays_of_its_own(tmp_path):
     assert not state.any()
     for array, again, copy in zip(answer, engine.step(first, state), kept, strict=True):
         assert array.tobytes() == copy.tobytes() == again.tobytes()
+
+
+@built
+def test_a_step_into_the_callers_arrays_gives_the_same_bits_in_place_too():
+    model = MODELS["two GRUs"]
+    engine = native.NativeEngine(native._model_class()(flat.to_bytes(model)))
+    state, in_place = model.initial_state(), model.initial_state()
+    scores = np.empty(engine.model.score_count, np.float32)
+    for frame in random_frames(20, model.feature_size):
+        expected, state = engine.step(frame, state)
+        engine.step_into(frame, in_place, scores, in_place)
+        assert scores.tobytes() == expected.tobytes()
+        assert in_place.tobytes() == state.tobytes()
+
+
+def _read_only(array):
+    array.flags.writeable = False
+    return array
+
+
+@built
+@pytest.mark.parametrize(
+    ("make", "problem"),
+    [
+        (lambda size: np.zeros(size, np.int32), "scores must hold float32 values or bytes, got the format 'i'"),
+        (lambda size: np.zeros(size, ">f4"), "scores must hold float32 values or bytes, got the format '>f'"),
+        (lambda size: np.zeros(size + 1, np.float32), "scores must have 2 values, got 12 bytes"),
+        (lambda size: np.zeros(2 * size, np.float32)[::2], "scores must be a contiguous buffer that can be written"),
+        (lambda size: _read_only(np.zeros(size, np.float32)), "scores must be a contiguous buffer that can be written"),
+        (
+            lambda size: np.zeros(4 * size + 1, np.uint8)[1:].view(np.float32),
+            "scores must hold float32 values or bytes, got the format '=f'",
+        ),
+    ],
+    ids=["int32", "big-endian", "too long", "gaps", "read-only", "odd address"],
+)
+def test_a_step_into_arrays_that_do_not_fit_is_refused(make, problem):
+    model = MODELS["two GRUs"]
+    engine = native.NativeEngine(native._model_class()(flat.to_bytes(model)))
+    frame, state = random_frames(1, model.feature_size)[0], model.initial_state()
+    with pytest.raises(ValueError, match=problem):
+        engine.step_into(frame, state, make(engine.model.score_count), state)
+
+
+LATE_NUMPY = """
+import importlib.util, sys
+spec = importlib.util.spec_from_file_location("_native", sys.argv[1])
+native = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(native)
+assert "numpy" not in sys.modules
+with open(sys.argv[2], "rb") as file:
+    model = native.Model(file.read())
+before = model.step(bytes(4 * model.feature_size), bytes(4 * model.state_size))
+import numpy as np
+assert [type(array) for array in before] == [np.ndarray, np.ndarray]
+model = native.Model(open(sys.argv[2], "rb").read())
+after = model.step(np.zeros(model.feature_size, "f4"), np.zeros(model.state_size, "f4"))
+assert [array.tobytes() for array in before] == [array.tobytes() for array in after]
+assert {array.dtype for array in before + after} == {np.dtype("f4")}
+"""
+
+
+@built
+def test_a_model_opened_before_numpy_was_imported_gives_the_same_arrays(tmp_path):
+    (tmp_path / flat.FILE).write_bytes(flat.to_bytes(MODELS["two GRUs"]))
+    library = importlib.import_module(extension.NAME).__file__
+    program = [sys.executable, "-c", LATE_NUMPY, library, str(tmp_path / flat.FILE)]
+    subprocess.run(program, env=environment(), check=True)
 
 
 @built

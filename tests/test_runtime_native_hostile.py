@@ -169,6 +169,13 @@ def test_weights_that_would_meet_no_input_must_be_zeros(change):
     assert run(narrower, None) == "a weight is in column 8 of a matrix of 7 columns"
 
 
+def test_a_column_that_comes_twice_in_the_same_rows_is_refused():
+    data = FILES["sparse"]
+    (indices_at,) = struct.unpack_from("<I", data, STATE_AT + 24)
+    with pytest.raises(ValueError, match="indices names a column twice in the same 8 rows"):
+        _native.Model(put(data, (indices_at, "<B", data[indices_at + 1])))
+
+
 def test_a_scale_that_is_no_number_is_refused():
     data = FILES["dense"]
     for place, what in ((32, "scales"), (36, "biases")):
@@ -197,8 +204,8 @@ def test_a_kernel_that_is_not_there_is_refused():
 def test_wrong_arguments_are_told_in_one_line():
     model = _native.Model(FILES["dense"])
     frame, state, scores = (np.zeros(n, np.float32) for n in (model.feature_size, model.state_size, model.score_count))
-    with pytest.raises(TypeError, match="it takes a frame, a state, scores and the next state, got 2 arguments"):
-        model.step(frame, state)
+    with pytest.raises(TypeError, match="it takes a frame, a state, scores and the next state, got 3 arguments"):
+        model.step(frame, state, scores)
     wrong = [
         ((frame[:5], state, scores, state), "frames must have 12 values, got 20 bytes"),
         (

@@ -39,12 +39,19 @@ class NativeEngine:
 
     def step(self, frame: Float32, state: Float32) -> tuple[Float32, Float32]:
         """(feature_size,), (state_size,) -> scores (labels,), next state (state_size,)."""
-        scores, next_state = np.empty(self.model.score_count, np.float32), np.empty(self.model.state_size, np.float32)
+        answer: tuple[Float32, Float32]
         try:
-            self.model.step(frame, state, scores, next_state)
+            answer = self.model.step(frame, state)
         except ValueError:  # a view with gaps, or another type: the rare case pays for the copy
-            self.model.step(_plain(frame), _plain(state), scores, next_state)
-        return scores, next_state
+            answer = self.model.step(_plain(frame), _plain(state))
+        return answer
+
+    def step_into(self, frame: Float32, state: Float32, scores: Float32, next_state: Float32) -> None:
+        """`step` that makes nothing new: it writes into the caller's arrays, and `next_state` may be `state` itself.
+
+        All are contiguous float32, or bytes of such. It is for loops in which an array more counts.
+        """
+        self.model.step(frame, state, scores, next_state)
 
     def steps(self, frames: Float32, state: Float32) -> tuple[Float32, Float32]:
         """Many frames of one stream in one call: (n, feature_size), (state_size,) -> scores (n, labels), next state."""

@@ -29,6 +29,15 @@ extern const element float32, int16;
 int take(PyObject *object, const char *name, const element *kind, Py_ssize_t *count, Py_ssize_t size, int writable,
          Py_buffer *view);
 
+/* Look for NumPy, if it is imported; from then on its arrays cost less. */
+void numpy_find(void);
+
+/* Fill in where an array of float32 lies and how long it is; 0 if it is no such array or NumPy was not found. */
+int numpy_view(PyObject *object, int writable, Py_buffer *view);
+
+/* A new array of float32, not yet filled; it needs NumPy. */
+PyObject *numpy_floats(Py_ssize_t count, float **data);
+
 extern PyType_Spec model_spec, stream_spec, frontend_spec;
 
 /* The type of Model.stream's answers, which lies in the module. */

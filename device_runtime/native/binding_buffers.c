@@ -14,14 +14,15 @@ static int holds(const Py_buffer *view, const element *kind) {
 int take(PyObject *object, const char *name, const element *kind, Py_ssize_t *count, Py_ssize_t size, int writable,
          Py_buffer *view) {
     int flags = PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | (writable ? PyBUF_WRITABLE : 0);
-    if (PyObject_GetBuffer(object, view, flags) < 0) {
+    const int is_array = kind == &float32 && numpy_view(object, writable, view);
+    if (!is_array && PyObject_GetBuffer(object, view, flags) < 0) {
         PyErr_Clear();
         PyErr_Format(PyExc_ValueError, "%s must be a contiguous buffer%s, such as a NumPy array or a bytearray", name,
                      writable ? " that can be written to" : "");
         return -1;
     }
     const Py_ssize_t whole = kind->size * size;
-    if (!holds(view, kind)) {
+    if (!is_array && !holds(view, kind)) {
         PyErr_Format(PyExc_ValueError, "%s must hold %s values or bytes, got the format '%s'", name, kind->name,
                      view->format);
     } else if (*count < 0 ? view->len % whole != 0 : view->len != *count * whole) {

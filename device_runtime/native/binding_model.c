@@ -18,6 +18,7 @@ static PyObject *model_new(PyTypeObject *type, PyObject *args, PyObject *keyword
     if (!PyArg_ParseTupleAndKeywords(args, keywords, "y*|z", names, &file, &kernel)) {
         return NULL;
     }
+    numpy_find();
     Model *self = NULL;
     size_t size = (size_t)file.len;
     uint8_t *memory = malloc(size + 2 * ALIGNMENT);
@@ -107,7 +108,37 @@ done:
     return answer;
 }
 
+/* One frame, into new arrays. */
+static PyObject *step_anew(const tinyrnn *model, PyObject *frame, PyObject *state) {
+    const Py_ssize_t state_size = tinyrnn_state_size(model);
+    Py_ssize_t one = 1;
+    Py_buffer of_frame, of_state;
+    if (take(frame, "frames", &float32, &one, tinyrnn_feature_size(model), 0, &of_frame) < 0) {
+        return NULL;
+    }
+    if (take(state, "state", &float32, &one, state_size, 0, &of_state) < 0) {
+        PyBuffer_Release(&of_frame);
+        return NULL;
+    }
+    float *to_scores, *to_state;
+    PyObject *scores = numpy_floats(tinyrnn_score_count(model), &to_scores);
+    PyObject *next = scores == NULL ? NULL : numpy_floats(state_size, &to_state), *answer = NULL;
+    if (next != NULL) {
+        memcpy(to_state, of_state.buf, (size_t)of_state.len);
+        tinyrnn_steps(model, NULL, of_frame.buf, 1, to_state, to_scores);
+        answer = PyTuple_Pack(2, scores, next);
+    }
+    Py_XDECREF(scores);
+    Py_XDECREF(next);
+    PyBuffer_Release(&of_state);
+    PyBuffer_Release(&of_frame);
+    return answer;
+}
+
 static PyObject *model_step(PyObject *self, PyObject *const *args, Py_ssize_t given) {
+    if (given == 2) {
+        return step_anew(((Model *)self)->model, args[0], args[1]);
+    }
     return run((Model *)self, args, given, 1, 0);
 }
 
@@ -151,7 +182,8 @@ static PyObject *get_labels(PyObject *self, void *unused) {
 
 static PyMethodDef model_methods[] = {
     {"step", (PyCFunction)(void (*)(void))model_step, METH_FASTCALL,
-     "step(frame, state, scores, next_state): one frame; the last two are written to. state may be next_state."},
+     "step(frame, state) -> (scores, next_state): one frame, new NumPy arrays. step(frame, state, scores, next_state): "
+     "no NumPy is needed; the last two are written to, and state may be next_state."},
     {"steps", (PyCFunction)(void (*)(void))model_steps, METH_FASTCALL,
      "steps(frames, state, scores, next_state): many frames of one stream."},
     {"streams", (PyCFunction)(void (*)(void))model_streams, METH_FASTCALL,

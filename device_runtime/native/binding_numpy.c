@@ -1,0 +1,119 @@
+/* NumPy's arrays at the price of a pointer: their buffers cost more than a small model's step.
+ *
+ * NumPy is used where it is already imported, and never needed. What is known here of its binary interface is what
+ * every extension built against it has compiled in; it is tried on an array before it is relied upon, and where
+ * anything differs, arrays go through their buffers and numpy.empty.
+ */
+#include <string.h>
+
+#include "binding.h"
+
+enum { API_VERSION = 0, API_ARRAY_TYPE = 2, API_DESCRIPTION = 45, API_NEW = 93 }; /* places in NumPy's _ARRAY_API */
+enum { TYPE_FLOAT32 = 11 };
+enum { C_CONTIGUOUS = 0x1, ALIGNED = 0x100, WRITEABLE = 0x400 };
+
+typedef struct {
+    PyObject_HEAD
+    char *data;
+    int dimensions;
+    Py_ssize_t *shape, *strides;
+    PyObject *base, *description;
+    int flags; /* negative: NumPy wants to warn before a write */
+} array;
+
+typedef PyObject *(*make_array)(PyTypeObject *, int, const Py_ssize_t *, int, const Py_ssize_t *, void *, int, int,
+                                PyObject *);
+
+static struct {
+    PyTypeObject *type; /* NULL: not found, or not as it is known here */
+    PyObject *float32;
+    make_array make;
+} numpy;
+
+static void *const *api_of(const char *name) {
+    PyObject *text = PyUnicode_FromString(name);
+    PyObject *module = text == NULL ? NULL : PyImport_GetModule(text);
+    PyObject *capsule = module == NULL ? NULL : PyObject_GetAttrString(module, "_ARRAY_API");
+    void *const *api = capsule == NULL ? NULL : PyCapsule_GetPointer(capsule, NULL);
+    Py_XDECREF(text);
+    Py_XDECREF(module); /* sys.modules keeps it */
+    Py_XDECREF(capsule);
+    PyErr_Clear();
+    return api;
+}
+
+static PyObject *make_floats(Py_ssize_t count) {
+    return numpy.make(numpy.type, 1, &count, TYPE_FLOAT32, NULL, NULL, 0, 0, NULL);
+}
+
+/* An array and its buffer must tell the same. */
+static int is_as_known(void) {
+    PyObject *made = make_floats(3);
+    Py_buffer view;
+    if (made == NULL || PyObject_GetBuffer(made, &view, PyBUF_FORMAT | PyBUF_WRITABLE) < 0) {
+        PyErr_Clear();
+        Py_XDECREF(made);
+        return 0;
+    }
+    const array *known = (const array *)(void *)made;
+    const int is_known = known->data == view.buf && view.len == 12 && strcmp(view.format, "f") == 0 &&
+                         known->dimensions == 1 && known->shape[0] == 3 && known->strides[0] == 4 &&
+                         known->description == numpy.float32 &&
+                         (known->flags & (C_CONTIGUOUS | ALIGNED | WRITEABLE)) == (C_CONTIGUOUS | ALIGNED | WRITEABLE);
+    PyBuffer_Release(&view);
+    Py_DECREF(made);
+    return is_known;
+}
+
+void numpy_find(void) {
+    void *const *api = numpy.type != NULL ? NULL : api_of("numpy._core._multiarray_umath");
+    api = api != NULL || numpy.type != NULL ? api : api_of("numpy.core._multiarray_umath"); /* before NumPy 2 */
+    if (api == NULL) {
+        return;
+    }
+    const unsigned version = ((unsigned (*)(void))api[API_VERSION])();
+    if (version >> 24 != 1 && version >> 24 != 2) {
+        return;
+    }
+    numpy.make = (make_array)api[API_NEW];
+    numpy.float32 = ((PyObject * (*)(int)) api[API_DESCRIPTION])(TYPE_FLOAT32);
+    numpy.type = api[API_ARRAY_TYPE];
+    numpy.type = is_as_known() ? numpy.type : NULL;
+}
+
+int numpy_view(PyObject *object, int writable, Py_buffer *view) {
+    const int needed = C_CONTIGUOUS | ALIGNED | (writable ? WRITEABLE : 0);
+    const array *from = (const array *)(void *)object;
+    if (numpy.type == NULL || Py_TYPE(object) != numpy.type || from->description != numpy.float32 ||
+        (from->flags & needed) != needed || from->flags < 0) {
+        return 0;
+    }
+    Py_ssize_t length = sizeof(float);
+    for (int i = 0; i < from->dimensions; i++) {
+        length *= from->shape[i];
+    }
+    view->obj = NULL; /* the caller's reference lasts as long as the call */
+    view->buf = from->data;
+    view->len = length;
+    return 1;
+}
+
+PyObject *numpy_floats(Py_ssize_t count, float **data) {
+    PyObject *made = NULL;
+    Py_buffer view;
+    if (numpy.type != NULL) {
+        made = make_floats(count);
+        *data = made == NULL ? NULL : (float *)(void *)((array *)(void *)made)->data;
+        return made;
+    }
+    PyObject *module = PyImport_ImportModule("numpy");
+    made = module == NULL ? NULL : PyObject_CallMethod(module, "empty", "ns", count, "f4");
+    Py_XDECREF(module);
+    if (made == NULL || PyObject_GetBuffer(made, &view, PyBUF_WRITABLE) < 0) {
+        Py_XDECREF(made);
+        return NULL;
+    }
+    *data = view.buf;
+    PyBuffer_Release(&view); /* the memory stays the array's */
+    return made;
+}
