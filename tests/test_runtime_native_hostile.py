@@ -169,6 +169,13 @@ def test_weights_that_would_meet_no_input_must_be_zeros(change):
     assert run(narrower, None) == "a weight is in column 8 of a matrix of 7 columns"
 
 
+def test_a_column_that_comes_twice_in_the_same_rows_is_refused():
+    data = FILES["sparse"]
+    (indices_at,) = struct.unpack_from("<I", data, STATE_AT + 24)
+    with pytest.raises(ValueError, match="indices names a column twice in the same 8 rows"):
+        _native.Model(put(data, (indices_at, "<B", data[indices_at + 1])))
+
+
 def test_a_scale_that_is_no_number_is_refused():
     data = FILES["dense"]
     for place, what in ((32, "scales"), (36, "biases")):

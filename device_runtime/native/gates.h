@@ -1,13 +1,21 @@
 /* The elementwise lines of arithmetic.py, written once over lanes.
  *
  * A kernel defines, before it includes this file: LANES; the types `lanes` of so many float32 and `whole` of
- * as many int32; and load, store, set, add, sub, mul, round_down, whole_within, to_float, from_int32, store_int8 and
- * lookup. Each is one IEEE operation per lane. The last lanes of a vector may lie past its end: every vector has SLACK
- * there, and what they hold is never used.
+ * as many int32; RAISED, what its int8 inputs are flipped by; and load, store, set, add, sub, mul, scaled, round_down,
+ * whole_within, to_float, from_int32, store_int32, store_int8 and lookup. Each is one IEEE operation per lane, and
+ * `scaled` (v * k + w) is two: k is a power of two, a product with it is exact, and so a fused one has the same bits.
+ * For the same reason the tables' Q15 integers go on as they are, and 2^-15 is multiplied where it costs nothing: no
+ * value is large or small enough for the difference to reach a result. The last lanes of a vector may lie past its end:
+ * every vector has SLACK there, and what they hold is never used.
+ *
+ * A kernel that makes the int8 copy of a Q15 state in few operations defines NARROWS, and store_state instead of
+ * store_int32. Its `whole` may then be int16, which every limit here fits.
  *
  * `whole_within` rounds down and keeps within limits, whatever it is given, NaN too: no input makes an index that is
  * not in its table.
  */
+
+#define Q15_UNIT (1.0f / 32768)
 
 static inline lanes plus_half(lanes v) { return add(v, set(0.5f)); }
 
@@ -23,8 +31,6 @@ static inline lanes affine_lanes(affine_map map, uint32_t at) {
     return add(mul(from_int32(map.acc + at), load(map.scale + at)), load(map.bias + at));
 }
 
-static inline whole int8_of_state(lanes h) { return whole_within(plus_half(mul(h, set(128.0f))), -127, 127); }
-
 static void quantize_frame(const float *frame, float *error, float gain, int8_t *q, uint32_t count) {
     for (uint32_t i = 0; i < count; i += LANES) {
         lanes wanted = add(mul(load(frame + i), set(gain)), load(error + i));
@@ -36,7 +42,7 @@ static void quantize_frame(const float *frame, float *error, float gain, int8_t 
 
 static void quantize_state(const float *h, int8_t *hq, uint32_t count) {
     for (uint32_t i = 0; i < count; i += LANES) {
-        store_int8(hq + i, int8_of_state(load(h + i)));
+        store_int8(hq + i, whole_within(scaled(load(h + i), 128.0f, set(0.5f)), -127, 127));
     }
 }
 
@@ -55,16 +61,29 @@ static void rectify(const matrix *m, const int32_t *acc, float gain, int8_t *res
     }
 }
 
+/* In Q15, as integers. */
 static inline lanes sigmoid_of(const int16_t *restrict middle, lanes v) {
-    return lookup(middle, whole_within(plus_half(mul(v, set(256.0f))), -SIGMOID_HALF, SIGMOID_HALF - 1));
+    return lookup(middle, whole_within(scaled(v, 256.0f, set(0.5f)), -SIGMOID_HALF, SIGMOID_HALF - 1));
 }
 
 static inline lanes tanh_of(const int16_t *restrict middle, lanes v) {
-    return lookup(middle, whole_within(plus_half(mul(v, set(512.0f))), -TANH_HALF, TANH_HALF - 1));
+    return lookup(middle, whole_within(scaled(v, 512.0f, set(0.5f)), -TANH_HALF, TANH_HALF - 1));
 }
 
-/* In three passes: one pass is a chain of operations so long that processors cannot look far enough ahead to start the
- * next lanes while they wait. `room` takes z and what goes into tanh. */
+#if !defined(NARROWS)
+/* The int8 copy of a Q15 state, in integers: half a step up, 8 bits less. The compiler makes lanes of it. */
+static void narrow(const int32_t *restrict state, int8_t *restrict hq, uint32_t count) {
+    const uint32_t whole_lanes = (count + SLACK_ROWS - 1) / SLACK_ROWS * SLACK_ROWS;
+    for (uint32_t i = 0; i < whole_lanes; i++) {
+        const int32_t rounded = (state[i] + 128) >> 8;
+        const int32_t above = rounded < -127 ? -127 : rounded;
+        hq[i] = (int8_t)((above > 127 ? 127 : above) ^ RAISED);
+    }
+}
+#endif
+
+/* In passes: one alone is a chain of operations so long that processors cannot look far enough ahead to start the
+ * next lanes while they wait. `room` takes z, then the next state in Q15, and what goes into tanh. */
 static void gates(const layer *gru, const tables *tables, const int32_t *ax, const int32_t *ah, float *restrict room,
                   float *restrict h, int8_t *restrict hq) {
     const affine_map gx = map_of(gru->input, ax), gh = map_of(gru->state, ah);
@@ -73,16 +92,22 @@ static void gates(const layer *gru, const tables *tables, const int32_t *ax, con
     float *restrict zs = room, *restrict ns = room + hidden + SLACK_ROWS;
     for (uint32_t i = 0; i < hidden; i += LANES) {
         lanes r = sigmoid_of(sigmoid, add(affine_lanes(gx, i), affine_lanes(gh, i)));
-        store(ns + i, add(affine_lanes(gx, n_at + i), mul(r, affine_lanes(gh, n_at + i))));
+        store(ns + i, scaled(mul(r, affine_lanes(gh, n_at + i)), Q15_UNIT, affine_lanes(gx, n_at + i)));
     }
     for (uint32_t i = 0; i < hidden; i += LANES) {
         store(zs + i, sigmoid_of(sigmoid, add(affine_lanes(gx, z_at + i), affine_lanes(gh, z_at + i))));
     }
     for (uint32_t i = 0; i < hidden; i += LANES) {
         lanes n = tanh_of(tanh, load(ns + i));
-        lanes blended = mul(add(mul(sub(load(h + i), n), load(zs + i)), n), set(32768.0f));
-        lanes next = mul(to_float(whole_within(plus_half(blended), -32767, 32767)), set(1.0f / 32768));
-        store(h + i, next);
-        store_int8(hq + i, int8_of_state(next));
+        lanes blended = add(mul(scaled(n, -Q15_UNIT, load(h + i)), load(zs + i)), n);
+        whole next = whole_within(plus_half(blended), -32767, 32767);
+        store(h + i, mul(to_float(next), set(Q15_UNIT)));
+#if defined(NARROWS)
+        store_state(hq + i, next);
     }
+#else
+        store_int32((int32_t *)(void *)(zs + i), next);
+    }
+    narrow((const int32_t *)(const void *)zs, hq, hidden);
+#endif
 }

@@ -7,12 +7,13 @@
 #include <string.h>
 
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,avx512f,avx512bw,avx512vl,avx512vnni"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"))), apply_to = function)
 #else
-#pragma GCC target("avx2,avx512f,avx512bw,avx512vl,avx512vnni")
+#pragma GCC target("avx2,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")
 #endif
 
 #define LANES 16
+#define RAISED -128
 typedef __m512 lanes;
 typedef __m512i whole;
 static inline lanes load(const float *v) { return _mm512_loadu_ps(v); }
@@ -28,11 +29,17 @@ static inline lanes round_down(lanes v) {
 
 static inline lanes to_float(whole v) { return _mm512_cvtepi32_ps(v); }
 
-/* The conversion gives the lowest int32 for what is beyond the limits of int32, and for NaN. */
+static inline lanes scaled(lanes v, float k, lanes w) { return _mm512_fmadd_ps(v, set(k), w); }
+static inline void store_int32(int32_t *to, whole v) { _mm512_storeu_si512(to, v); }
+
+/* Limits that lie evenly around zero, or around -0.5, are one operation: the smaller of two sizes, with v's sign. The
+ * conversion gives the lowest int32 for what is beyond the limits of int32, and for NaN. */
 static inline whole whole_within(lanes v, int32_t low, int32_t high) {
-    lanes kept = _mm512_min_ps(v, set((float)high));
+    const bool is_even = low == -high || low == -high - 1;
+    const float size = low == -high ? (float)high : (float)high + 0.5f;
+    lanes kept = is_even ? _mm512_range_ps(v, set(size), 2) : _mm512_min_ps(v, set((float)high));
     whole rounded = _mm512_cvt_roundps_epi32(kept, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
-    return _mm512_max_epi32(rounded, _mm512_set1_epi32(low));
+    return is_even ? rounded : _mm512_max_epi32(rounded, _mm512_set1_epi32(low));
 }
 
 static inline lanes from_int32(const int32_t *v) { return _mm512_cvtepi32_ps(_mm512_loadu_si512(v)); }
@@ -48,10 +55,11 @@ static inline void store_int8(int8_t *to, whole v) {
 static inline lanes lookup(const int16_t *middle, whole at) {
     __mmask16 all = _mm512_cmplt_epi32_mask(at, _mm512_set1_epi32(TANH_HALF));
     __m512i found = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), all, at, middle - 1, 2);
-    return mul(to_float(_mm512_srai_epi32(found, 16)), set(1.0f / 32768));
+    return to_float(_mm512_srai_epi32(found, 16));
 }
 
 #include "gates.h"
+#include "gather.h"
 
 #define BLOCKS 4
 #define CHAINS 2
@@ -95,50 +103,86 @@ static inline sums dot(sums sum, const uint8_t *tile, inputs x, codes book, bool
     return _mm512_dpbusd_epi32(sum, x, _mm512_loadu_si512(tile));
 }
 
-/* Many inputs at once, out of tables of 128 bytes in two registers: several times faster than one by one. What lies
- * behind the inputs and behind the indices is read with them, and not used. */
+/* Many inputs at once, out of up to 4 registers: several times faster than one by one, and the fewer registers the
+ * faster. What lies behind the inputs and behind the indices is read with them, and not used. */
 typedef struct {
-    __m512i first, second;
-} lookups;
+    __m512i of[4];
+} table;
 
-static inline lookups table_at(const uint8_t *q) {
-    return (lookups){_mm512_loadu_si512(q), _mm512_loadu_si512(q + 64)};
-}
-
-__attribute__((target("avx512vbmi"))) static void gather_bytes(const matrix *m, size_t count, const uint8_t *q,
-                                                               uint8_t *gathered) {
-    const lookups low = table_at(q), high = table_at(q + 128);
-    for (size_t i = 0; i < count; i += 64) {
-        const __m512i at = _mm512_loadu_si512(m->indices + i);
-        const __m512i lower = _mm512_permutex2var_epi8(low.first, at, low.second);
-        const __m512i higher = _mm512_permutex2var_epi8(high.first, at, high.second);
-        _mm512_storeu_si512(gathered + i, _mm512_mask_mov_epi8(lower, _mm512_movepi8_mask(at), higher));
+static inline table table_of(const uint8_t *q, uint32_t registers) {
+    table all;
+    for (uint32_t i = 0; i < 4; i++) {
+        all.of[i] = i < registers ? _mm512_loadu_si512(q + 64 * i) : _mm512_setzero_si512();
     }
+    return all;
 }
 
-static inline __m512i pairs_at(lookups low, lookups high, __m512i at) {
+#define VBMI __attribute__((target("avx512vbmi"), always_inline))
+
+VBMI static inline __m512i bytes_at(table t, __m512i at, uint32_t registers) {
+    const __m512i lower = _mm512_permutex2var_epi8(t.of[0], at, t.of[1]);
+    if (registers == 1) {
+        return _mm512_permutexvar_epi8(at, t.of[0]);
+    }
+    const __mmask64 is_high = _mm512_movepi8_mask(at);
+    return registers == 2 ? lower : _mm512_mask_mov_epi8(lower, is_high, _mm512_permutex2var_epi8(t.of[2], at, t.of[3]));
+}
+
+ALWAYS_INLINE __m512i pairs_at(table t, __m512i at, uint32_t registers) {
+    const __m512i lower = _mm512_permutex2var_epi16(t.of[0], at, t.of[1]);
+    if (registers == 1) {
+        return _mm512_permutexvar_epi16(at, t.of[0]);
+    }
     const __mmask32 is_high = _mm512_test_epi16_mask(at, _mm512_set1_epi16(64));
-    const __m512i lower = _mm512_permutex2var_epi16(low.first, at, low.second);
-    return _mm512_mask_mov_epi16(lower, is_high, _mm512_permutex2var_epi16(high.first, at, high.second));
+    return registers == 2 ? lower
+                          : _mm512_mask_mov_epi16(lower, is_high, _mm512_permutex2var_epi16(t.of[2], at, t.of[3]));
 }
 
-static void gather_pairs(const matrix *m, size_t count, const uint8_t *q, uint8_t *gathered) {
-    const lookups low = table_at(q), high = table_at(q + 128);
+ALWAYS_INLINE __m512i fours_at(table t, __m512i at, uint32_t registers) {
+    const __m512i lower = _mm512_permutex2var_epi32(t.of[0], at, t.of[1]);
+    if (registers == 1) {
+        return _mm512_permutexvar_epi32(at, t.of[0]);
+    }
+    const __mmask16 is_high = _mm512_test_epi32_mask(at, _mm512_set1_epi32(32));
+    return registers == 2 ? lower
+                          : _mm512_mask_mov_epi32(lower, is_high, _mm512_permutex2var_epi32(t.of[2], at, t.of[3]));
+}
+
+VBMI static inline void gather_bytes(const uint8_t *indices, size_t count, const uint8_t *q, uint8_t *restrict gathered,
+                                     uint32_t registers) {
+    const table t = table_of(q, registers);
+    for (size_t i = 0; i < count; i += 64) {
+        _mm512_storeu_si512(gathered + i, bytes_at(t, _mm512_loadu_si512(indices + i), registers));
+    }
+}
+
+ALWAYS_INLINE void gather_pairs(const uint8_t *indices, size_t count, const uint8_t *q, uint8_t *restrict gathered,
+                                uint32_t registers) {
+    const table t = table_of(q, registers);
     for (size_t i = 0; i < count; i += 32) {
-        const __m512i at = _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i *)(m->indices + i)));
-        _mm512_storeu_si512(gathered + 2 * i, pairs_at(low, high, at));
+        const __m512i at = _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i *)(indices + i)));
+        _mm512_storeu_si512(gathered + 2 * i, pairs_at(t, at, registers));
     }
 }
 
-static void gather_fours(const matrix *m, size_t count, const uint8_t *q, uint8_t *gathered) {
-    const lookups low = table_at(q), high = table_at(q + 128);
+ALWAYS_INLINE void gather_fours(const uint8_t *indices, size_t count, const uint8_t *q, uint8_t *restrict gathered,
+                                uint32_t registers) {
+    const table t = table_of(q, registers);
     for (size_t i = 0; i < count; i += 16) {
-        const __m512i at = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(m->indices + i)));
-        const __mmask16 is_high = _mm512_test_epi32_mask(at, _mm512_set1_epi32(32));
-        const __m512i lower = _mm512_permutex2var_epi32(low.first, at, low.second);
-        const __m512i higher = _mm512_permutex2var_epi32(high.first, at, high.second);
-        _mm512_storeu_si512(gathered + 4 * i, _mm512_mask_mov_epi32(lower, is_high, higher));
+        const __m512i at = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(indices + i)));
+        _mm512_storeu_si512(gathered + 4 * i, fours_at(t, at, registers));
     }
+}
+
+/* A loop for each number of registers. */
+#define GATHER_OUT_OF(lookups)                                                                                        \
+    m->columns <= 64    ? lookups(m->indices, count, q, gathered, 1)                                                  \
+    : m->columns <= 128 ? lookups(m->indices, count, q, gathered, 2)                                                  \
+                        : lookups(m->indices, count, q, gathered, 4)
+
+__attribute__((target("avx512vbmi"))) static void gather_single(const matrix *m, size_t count, const uint8_t *q,
+                                                                uint8_t *gathered) {
+    GATHER_OUT_OF(gather_bytes);
 }
 
 static inline bool gather_fast(const matrix *m, size_t count, const uint8_t *q, uint8_t *gathered) {
@@ -146,11 +190,11 @@ static inline bool gather_fast(const matrix *m, size_t count, const uint8_t *q, 
         return false;
     }
     if (m->block_columns == 1) {
-        gather_bytes(m, count, q, gathered);
+        gather_single(m, count, q, gathered);
     } else if (m->block_columns == 2) {
-        gather_pairs(m, count, q, gathered);
+        GATHER_OUT_OF(gather_pairs);
     } else {
-        gather_fours(m, count, q, gathered);
+        GATHER_OUT_OF(gather_fours);
     }
     return true;
 }
@@ -161,7 +205,7 @@ static bool runs_here(void) { return processor.has_avx512; }
 
 static const elementwise lines_here = {quantize_frame, quantize_state, affine, rectify, gates};
 
-const kernel tinyrnn_avx512 = {"avx512", true, runs_here, product, &lines_here};
+const kernel tinyrnn_avx512 = {"avx512", true, {16, 20, 20}, {12, 20, 20}, 256, runs_here, product, &lines_here};
 
 #if defined(__clang__)
 #pragma clang attribute pop

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #define LANES 16
+#define RAISED 0
+#define NARROWS
 typedef float32x4x4_t lanes;
 typedef int16x8x2_t whole; /* every limit fits */
 static inline lanes load(const float *v) {
@@ -30,6 +32,13 @@ static inline void store(float *to, lanes v) {
 EACH(add, vaddq_f32)
 EACH(sub, vsubq_f32)
 EACH(mul, vmulq_f32)
+
+static inline lanes scaled(lanes v, float k, lanes w) {
+    for (int i = 0; i < 4; i++) {
+        w.val[i] = vfmaq_n_f32(w.val[i], v.val[i], k);
+    }
+    return w;
+}
 
 static inline lanes round_down(lanes v) {
     return (lanes){{vrndmq_f32(v.val[0]), vrndmq_f32(v.val[1]), vrndmq_f32(v.val[2]), vrndmq_f32(v.val[3])}};
@@ -65,7 +74,12 @@ static inline void store_int8(int8_t *to, whole v) {
     vst1q_s8(to, vmovn_high_s16(vmovn_s16(v.val[0]), v.val[1]));
 }
 
-/* From Q15, exactly. */
+/* Half a step up, 8 bits less, and from 128 down to 127, in one operation. */
+static inline void store_state(int8_t *to, whole v) {
+    int8x16_t narrow = vqrshrn_high_n_s16(vqrshrn_n_s16(v.val[0], 8), v.val[1], 8);
+    vst1q_s8(to, vmaxq_s8(narrow, vdupq_n_s8(-127)));
+}
+
 static inline lanes lookup(const int16_t *middle, whole at) {
     lanes found;
     for (int i = 0; i < 2; i++) {
@@ -73,8 +87,8 @@ static inline lanes lookup(const int16_t *middle, whole at) {
 #define LOOK_UP(lane) q15 = vld1q_lane_s16(middle + vgetq_lane_s16(at.val[i], lane), q15, lane)
         LOOK_UP(1), LOOK_UP(2), LOOK_UP(3), LOOK_UP(4), LOOK_UP(5), LOOK_UP(6), LOOK_UP(7);
 #undef LOOK_UP
-        found.val[2 * i] = vcvtq_n_f32_s32(vmovl_s16(vget_low_s16(q15)), 15);
-        found.val[2 * i + 1] = vcvtq_n_f32_s32(vmovl_high_s16(q15), 15);
+        found.val[2 * i] = vcvtq_f32_s32(vmovl_s16(vget_low_s16(q15)));
+        found.val[2 * i + 1] = vcvtq_f32_s32(vmovl_high_s16(q15));
     }
     return found;
 }
@@ -203,5 +217,5 @@ static inline sums dot_pair(sums sum, const uint8_t *tiles, const uint8_t *q, bo
 
 static bool runs_here(void) { return true; }
 
-const kernel tinyrnn_neon = {"neon", false, runs_here, product, &tinyrnn_neon_lines};
+const kernel tinyrnn_neon = {"neon", false, {13, 10, 1}, {12, 5, 1}, 256, runs_here, product, &tinyrnn_neon_lines};
 #endif

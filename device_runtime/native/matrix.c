@@ -86,6 +86,26 @@ static bool check_padding(const file *f, const matrix *m) {
     return true;
 }
 
+/* A column that came twice in the same rows would be two weights in one place. */
+static bool check_columns(const file *f, const matrix *m) {
+    for (uint32_t block = 0, tile = 0; m->is_sparse && block < m->row_blocks; block++) {
+        uint8_t seen[MAX_COLUMNS + 4] = {0};
+        const uint32_t wide = m->tile_columns, here = m->tile_counts[block];
+        for (uint32_t at = wide * tile; at < wide * (tile + here); at++) {
+            bool holds = false;
+            for (uint32_t row = 0; row < m->tile_rows; row++) {
+                holds = holds || value_at(m, at / wide, wide * row + at % wide) != 0;
+            }
+            uint8_t *column = &seen[column_of(m, at / wide, at % wide)];
+            if (holds && (*column)++ > 0) {
+                return refuse(f, "indices names a column twice in the same %lu rows", (unsigned long)m->tile_rows);
+            }
+        }
+        tile += here;
+    }
+    return true;
+}
+
 bool read_matrix(const file *f, size_t at, matrix *m) {
     const uint8_t *kind = f->bytes + at + 8;
     m->rows = uint32_at(f, at), m->columns = uint32_at(f, at + 4);
@@ -125,5 +145,5 @@ bool read_matrix(const file *f, size_t at, matrix *m) {
     m->tiles = section(f, "tiles", uint32_at(f, at + 16), tile_bytes * m->tile_count, 1);
     m->scale = m->tiles == NULL ? NULL : read_floats(f, "scales", uint32_at(f, at + 32), m->rows);
     m->bias = m->scale == NULL ? NULL : read_floats(f, "biases", uint32_at(f, at + 36), m->rows);
-    return m->bias != NULL && check_padding(f, m);
+    return m->bias != NULL && check_padding(f, m) && check_columns(f, m);
 }

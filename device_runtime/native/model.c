@@ -66,6 +66,7 @@ static size_t arena_bytes(const tinyrnn *model) {
     take(&at, sizeof(int16_t) * (2 * TANH_HALF + 1));
     for (uint32_t i = 0; i < model->matrix_count; i++) {
         take(&at, row_offset_bytes(model, &model->matrices[i]));
+        take(&at, tinyrnn_spread_bytes(model->kernel, &model->matrices[i]));
     }
     take(&at, model->scratch_size);
     return at + ALIGNMENT;
@@ -126,6 +127,10 @@ tinyrnn *tinyrnn_open(const void *file, size_t size, const char *name, void *are
     for (uint32_t i = 0; i < model->matrix_count; i++) {
         matrix *m = &model->matrices[i];
         m->row_offset = (int32_t *)(void *)(base + take(&at, row_offset_bytes(model, m)));
+        const size_t spread = tinyrnn_spread_bytes(model->kernel, m);
+        if (spread > 0) {
+            tinyrnn_spread(m, base + take(&at, spread));
+        }
     }
     model->scratch = base + take(&at, model->scratch_size);
     memset(model->scratch, 0, model->scratch_size);

@@ -82,9 +82,16 @@ typedef struct {
                   float *h, int8_t *hq);
 } elementwise;
 
+/* What zeros cost, in tenths of the time of a dense tile, see spread.c. */
+typedef struct {
+    uint8_t tile, block, lookup;
+} sparse_cost;
+
 typedef struct {
     const char *name;
     bool needs_row_offset;
+    sparse_cost low, high;
+    uint32_t columns_at_once; /* blocks of columns that are looked up many at once; there is no other cost of a lookup */
     bool (*runs_here)(void);
     /* rows of int8 x int8 -> acc, rows up to a whole block; `gathered` is memory for the inputs of a sparse one */
     void (*product)(const matrix *m, const int8_t *q, int32_t *acc, uint8_t *gathered);
@@ -128,6 +135,12 @@ bool tinyrnn_read(tinyrnn *model, const uint8_t *file, size_t size, char error[T
 
 /* The kernel of that name, NULL if there is none that runs here; without a name the fastest. */
 const kernel *tinyrnn_choose_kernel(const char *name);
+
+/* Bytes of a sparse matrix as a dense one; 0 where its zeros pay, or it has none. */
+size_t tinyrnn_spread_bytes(const kernel *k, const matrix *m);
+
+/* Make it dense, in so many bytes. */
+void tinyrnn_spread(matrix *m, uint8_t *to);
 
 #define SIGMOID_HALF 2048
 #define TANH_HALF 4096

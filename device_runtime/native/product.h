@@ -67,16 +67,7 @@ ALWAYS_INLINE sums add_tiles(rest *at, uint32_t left, sums first, bool is_low, c
     return CHAINS > 1 ? add_sums(sum[0], sum[CHAINS - 1]) : sum[0];
 }
 
-#if defined(PAIRS)
-ALWAYS_INLINE void dense_product(const matrix *m, const uint8_t *q, int32_t *acc, bool is_4bit) {
-    const codes book = load_codes(m->codebook);
-    rest at = {m->tiles, q};
-    for (uint32_t block = 0; block < m->row_blocks; block++, at.gathered = q) {
-        const sums first = start(m->row_offset, HIGH_ROWS * block);
-        store_high(acc + HIGH_ROWS * block, add_tiles(&at, m->tiles_per_block, first, false, book, is_4bit));
-    }
-}
-#else
+#if !defined(PAIRS)
 /* `count` blocks of 16 rows from `block` on; sums of several blocks hide the latency of one. */
 ALWAYS_INLINE void dense_rows(const matrix *m, const uint8_t *q, int32_t *acc, uint32_t block, uint32_t count,
                               bool is_4bit) {
@@ -97,17 +88,23 @@ ALWAYS_INLINE void dense_rows(const matrix *m, const uint8_t *q, int32_t *acc, u
         store_high(acc + HIGH_ROWS * (block + i), sum[i]);
     }
 }
+#endif
 
 ALWAYS_INLINE void dense_product(const matrix *m, const uint8_t *q, int32_t *acc, bool is_4bit) {
+    const size_t stride = (is_4bit ? TILE / 2 : TILE) * (size_t)m->tiles_per_block;
+    const codes book = load_codes(m->codebook);
     uint32_t block = 0;
+#if !defined(PAIRS)
     for (; block + BLOCKS <= m->row_blocks; block += BLOCKS) {
         dense_rows(m, q, acc, block, BLOCKS, is_4bit);
     }
+#endif
     for (; block < m->row_blocks; block++) {
-        dense_rows(m, q, acc, block, 1, is_4bit);
+        rest at = {m->tiles + block * stride, q};
+        const sums first = start(m->row_offset, HIGH_ROWS * block);
+        store_high(acc + HIGH_ROWS * block, add_tiles(&at, m->tiles_per_block, first, false, book, is_4bit));
     }
 }
-#endif
 
 /* Tiles of 16 rows: those of a dense matrix, with the columns that are there. */
 ALWAYS_INLINE void high_product(const matrix *m, const uint8_t *restrict gathered, int32_t *restrict acc,

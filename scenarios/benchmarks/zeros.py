@@ -18,7 +18,7 @@ from scenarios.benchmarks.turns import Stopwatch
 NAME = "zeros"
 UNITS, INPUTS = 128, 40
 SHARE = 0.75
-BLOCKS = ((8, 1), (8, 2), (8, 4), (16, 1))
+BLOCKS = ((8, 1), (8, 2), (8, 4), (16, 1), (16, 4))
 """Rows x columns. The first is the recipes' own, to which the target is held."""
 
 PEERS = (peer_onnx_lean, peer_litert, peer_litert_dynamic)
