@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from device_runtime.arithmetic import Float32
 from device_runtime.clips import PREROLL_S, in_a_room
 from device_runtime.decoders import Smooth
 from device_runtime.evaluate import Evaluation, FalseAccepts, evaluate, false_accepts
+from device_runtime.hearing import hearing
 from device_runtime.intervals import wilson
 from device_runtime.noise import Noises
 from device_runtime.recordings import Recording, read_audio
@@ -209,29 +210,26 @@ def trade_off(session: Session, words: Sequence[Recording], negatives: Sequence[
         return None
     some = words[:: max(1, len(words) // MOST_TRADE_OFF_CLIPS)]
     behind = int(session.decoder.window_s * 16_000)
-    clips = [(r.label, list(_scores(session, in_a_room(read_audio(r.path), 16_000, behind)))) for r in some]
+    clips = [(r.label, _heard(session, in_a_room(read_audio(r.path), 16_000, behind))) for r in some]
     stream = np.concatenate([read_audio(path) for path in negatives])
-    noise = list(_scores(session, stream))
+    noise = _heard(session, stream)
     hours = len(stream) / 16_000 / 3600
     points = []
     for offset in np.round(np.arange(-0.5, 0.5, 0.05), 2):
         moved = {word: float(np.clip(at + offset, 0.02, 0.995)) for word, at in session.thresholds.items()}
-        missed = sum(label not in _fired(session, moved, scores) for label, scores in clips if label in moved)
+        missed = sum(label not in _fired(session, moved, heard) for label, heard in clips if label in moved)
         points.append((float(offset), missed / len(clips), len(_fired(session, moved, noise)) / hours))
     return TradeOff(points, len(clips), hours)
 
 
-def _scores(session: Session, audio: Float32) -> Iterator[tuple[Float32, float]]:
-    """Raw scores and times of a recording from a cold start."""
+def _heard(session: Session, audio: Float32) -> tuple[list[float], Float32]:
+    """Times and raw scores of each step of a recording from a cold start."""
     session.reset()
-    state = session.bundle.model.initial_state()
-    for frame in session.frontend.push(audio):
-        scores, state = session.engine.step(frame.values, state)
-        yield scores, frame.time_s
+    return hearing(session.frontend, session.engine, session.bundle.model.initial_state()).push(audio)
 
 
-def _fired(session: Session, thresholds: dict[str, float], scores: list[tuple[Float32, float]]) -> list[str]:
+def _fired(session: Session, thresholds: dict[str, float], heard: tuple[list[float], Float32]) -> list[str]:
+    times_s, scores = heard
     settings: dict[str, Any] = {k: v for k, v in session.bundle.manifest.decoder.items() if k != "kind"}
     decoder = Smooth(session.labels, **{**settings, "thresholds": thresholds}, frame_s=session.frontend.frame_s)
-    decoded = decoder.push(np.array([one for one, _ in scores]), [time_s for _, time_s in scores])
-    return [event.label for events in decoded.events for event in events]
+    return [event.label for events in decoder.push(scores, times_s).events for event in events]
