@@ -6,14 +6,27 @@ import argparse
 import importlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar, Protocol
 
 from device_runtime.arguments import examples, seed
 from device_runtime.errors import InputError
 from device_runtime.meant import meant
 
-if TYPE_CHECKING:
-    from scenarios.scenario import Scenario
+
+class Recipe(Protocol):
+    """A scenario of any task."""
+
+    PIPELINE: ClassVar[str]
+    """The module whose `run` builds it, and whose `quick` makes it short."""
+
+    @property
+    def name(self) -> str:
+        """Of the scenario, and of what it builds."""
+
+    @property
+    def seed(self) -> int:
+        """Of everything drawn at random."""
+
 
 SCENARIOS = {
     "demo": ("scenarios.demo", "SCENARIO"),
@@ -52,11 +65,11 @@ def build(args: argparse.Namespace) -> int:
     import torch
     from rich.console import Console
 
-    from scenarios import pipeline
     from scenarios.variants import with_options
 
     torch.set_num_threads(1)  # on few cores one thread is the fastest, and always gives the same bits
     scenario = with_options(recipe, args.seed, args.words)
+    pipeline: Any = importlib.import_module(scenario.PIPELINE)
     progress = Console(stderr=True)
     try:
         result = pipeline.run(pipeline.quick(scenario) if args.quick else scenario, args.runs, progress, _typed(args))
@@ -76,11 +89,11 @@ def _typed(args: argparse.Namespace) -> list[str]:
     return [text for name, value in options.items() if value is not None for text in (name, str(value))]
 
 
-def find(name: str) -> Scenario:
+def find(name: str) -> Recipe:
     """The scenario of that name; a near one is suggested for an unknown name."""
     if name not in SCENARIOS:
         known = ", ".join(SCENARIOS)
         raise InputError(f"there is no scenario {name!r}{meant(name, SCENARIOS)}. Choose one of: {known}.")
     module, attribute = SCENARIOS[name]
-    scenario: Scenario = getattr(importlib.import_module(module), attribute)
+    scenario: Recipe = getattr(importlib.import_module(module), attribute)
     return scenario

@@ -17,11 +17,13 @@ from typing import Any
 
 import torch
 
+from device_runtime.errors import InputError
 from scenarios import measure
 from scenarios.build import find
 from scenarios.clips_heard import features
 from scenarios.pipeline import TEACHERS
 from scenarios.reporting import COMPARED, COMPARISON
+from scenarios.scenario import Scenario
 from scenarios.training import Trainings
 from train.data.cache import cache_folder
 
@@ -52,6 +54,8 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     scenario = find(args.scenario)
+    if not isinstance(scenario, Scenario):
+        raise InputError(f"{scenario.name} hears no words: there is nothing here to compare. Name a speech scenario.")
     folder = args.runs / scenario.name
     if args.epochs:
         scenario = replace(scenario, schedule=replace(scenario.schedule, epochs=args.epochs))

@@ -8,10 +8,9 @@ Every stage leaves its checkpoint in the run's folder: interrupt the build, star
 from __future__ import annotations
 
 import copy
-import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +22,12 @@ from torch import nn
 
 from compress.method import Method
 from compress.qat import Int8Student
-from device_runtime import bundle as bundles
-from device_runtime import engines, golden
 from device_runtime.arithmetic import Float32
-from device_runtime.bundle import MODEL
-from device_runtime.errors import InputError, PromiseError
+from device_runtime.errors import InputError
 from device_runtime.manifest import Manifest
 from device_runtime.recordings import read_audio
-from export.parity import Parity, parity
-from scenarios import measure
+from scenarios import bundling, measure
+from scenarios.bundling import Result
 from scenarios.model_card import model_card
 from scenarios.reporting import make_report
 from scenarios.scenario import Budget, Scenario
@@ -42,20 +38,8 @@ from train.features import feature_vectors
 from train.loop import Schedule
 from train.processes import Processes
 
-GOLDEN_FRAMES = 25
-PARITY_FRAMES = 12_000
 TEACHERS = "teachers"
 """The folder in `runs` for the checkpoints of all teachers: each is named by a digest of what it learned from."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """Where a build left what it made."""
-
-    bundle: Path
-    report: Path
-    missed: tuple[str, ...]
-    """Promises of the budget that do not hold; empty when all is well."""
 
 
 def run(scenario: Scenario, runs: Path, console: Console | None = None, options: Sequence[str] = ()) -> Result:
@@ -86,18 +70,18 @@ def run(scenario: Scenario, runs: Path, console: Console | None = None, options:
     console.print("listening to the test split")
     stages = measure.stages(trainings, models)
 
-    audio = stream_of_tests(trainings, PARITY_FRAMES)
+    audio = stream_of_tests(trainings, bundling.PARITY_FRAMES)
     frames = trainings.view(torch.from_numpy(feature_vectors(audio))[None])[0]
     bundle, unproved = folder / f"{scenario.name}.bundle", folder / f"{scenario.name}.unproved"
     card = model_card(trainings, stages)
-    _write_bundle(unproved, trainings, student, thresholds, card, frames[:GOLDEN_FRAMES].numpy())
-    proof = prove(unproved, student, frames)
-    console.print(_told(proof))
+    bundling.write_bundle(unproved, _manifest(trainings, thresholds, card), student, scenario.export, frames)
+    proof = bundling.prove(unproved, student, frames)
+    console.print(bundling.told(proof))
 
     console.print("streaming the test split through the bundle")
     measured = measure.bundle(unproved, trainings)
     stages[-1] = measure.shipped(stages[-1], measured)
-    publish(unproved, bundle, model_card(trainings, stages, measured))
+    bundling.publish(unproved, bundle, model_card(trainings, stages, measured))
     report, missed = make_report(trainings, bundle, stages, measured, proof, folder, options)
     return Result(bundle, report, missed)
 
@@ -124,45 +108,10 @@ def stream_of_tests(trainings: Trainings, frames: int) -> Float32:
     return np.concatenate(parts)[:needed]
 
 
-def prove(bundle: Path, student: Int8Student, frames: torch.Tensor) -> Parity:
-    """Hold every engine that has its file in the bundle to the student, frame by frame."""
-    opened = bundles.read(bundle)
-    names = engines.available(opened)
-    choices = {name: choice for name, choice in engines.ENGINES.items() if choice.file in opened.manifest.files}
-    missing = [name for name, choice in choices.items() if name not in names and choice.instead is None]
-    if missing:
-        raise PromiseError(f"{bundle} cannot be proved for {', '.join(missing)}: install them, then build again.")
-
-    def of_student(stream: Float32) -> tuple[Float32, Float32]:
-        with torch.no_grad():
-            scores, states = student.trace(torch.from_numpy(stream)[None])
-        return scores[0].numpy(), states[0].numpy()
-
-    return parity(of_student, [engines.load(name, opened) for name in names], frames.numpy())
-
-
-def _told(proof: Parity) -> str:
-    """What was proved, in plain words.
-
-    >>> _told(Parity(frames=12_008, differing_bits={"reference": 0, "onnx": 0, "litert": 0}))
-    '12,008 frames: 0 differing bits on reference, onnx and litert'
-    """
-    *first, last = proof.engines
-    bits = sum(proof.differing_bits.values())
-    return f"{proof.frames:,} frames: {bits} differing bits on {', '.join(first)}{' and ' * bool(first)}{last}"
-
-
-def _write_bundle(
-    bundle: Path,
-    trainings: Trainings,
-    student: Int8Student,
-    thresholds: dict[str, float],
-    card: dict[str, Any],
-    frames: Float32,
-) -> None:
-    scenario, model = trainings.scenario, student.model()
+def _manifest(trainings: Trainings, thresholds: dict[str, float], card: dict[str, Any]) -> Manifest:
+    scenario = trainings.scenario
     decoder = scenario.decoder
-    manifest = Manifest(
+    return Manifest(
         name=scenario.name,
         task="keyword_spotting",
         labels=trainings.labels,
@@ -184,29 +133,6 @@ def _write_bundle(
         },
         card=card,
     )
-
-    def write_files(folder: Path) -> None:
-        for backend in scenario.export:
-            backend.write(model, folder / backend.filename)
-        golden.write(folder / golden.GOLDEN, golden.record(model, frames))
-
-    bundles.write(bundle, manifest, model, write_files)
-
-
-def publish(proved: Path, bundle: Path, card: dict[str, Any]) -> None:
-    """Move what was proved and measured to where the bundle before was, with its complete card."""
-    opened = bundles.read(proved)
-
-    def copy_files(folder: Path) -> None:
-        if (folder / MODEL).read_bytes() != (proved / MODEL).read_bytes():
-            raise PromiseError(
-                f"{bundle} would not hold the {MODEL} that was proved. Build again; nothing has changed."
-            )
-        for name in set(opened.manifest.files) - {MODEL}:
-            shutil.copyfile(proved / name, folder / name)
-
-    bundles.write(bundle, replace(opened.manifest, card=card), opened.model, copy_files)
-    shutil.rmtree(proved)
 
 
 def quick(scenario: Scenario) -> Scenario:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from compress.method import Method
 from compress.prune import Prune
@@ -60,6 +61,8 @@ class Smooth:
 @dataclass(frozen=True)
 class Scenario:
     """One pipeline from recordings to a bundle."""
+
+    PIPELINE: ClassVar[str] = "scenarios.pipeline"
 
     name: str
     title: str

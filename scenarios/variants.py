@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from device_runtime.errors import InputError
 from scenarios.scenario import Scenario
@@ -11,15 +12,15 @@ from train.data.spoken_streams import SpokenStreams
 from train.data.spoken_words import SpokenWords
 
 
-def with_options(scenario: Scenario, seed: int | None, words: str | None) -> Scenario:
+def with_options(scenario: Any, seed: int | None, words: str | None) -> Any:
     """Another seed, or (for scenarios whose words are spoken by synthetic voices) other words."""
     if seed is not None:
         scenario = replace(scenario, seed=seed)
     if words is None:
         return scenario
-    spoken = scenario.mix.words
+    spoken = scenario.mix.words if isinstance(scenario, Scenario) else None
     if not isinstance(spoken, SpokenWords):
-        raise InputError(f"--words is for scenarios with spoken voices (demo); {scenario.name} has its own recordings.")
+        raise InputError(f"--words is for scenarios with spoken voices (demo); {scenario.name} has its own data.")
     chosen = tuple(word.strip() for word in words.split(",") if word.strip())
     for word in chosen:
         if not word[0].isalnum() or "/" in word:

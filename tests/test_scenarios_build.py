@@ -81,7 +81,7 @@ def test_words_are_refused_by_a_scenario_that_has_recordings(tinyrnn, runs):
     code, _, complaint = tinyrnn("build", "arabic_commands", "--words", "hello", "--runs", runs)
     assert (code, complaint) == (
         2,
-        "tinyrnn: --words is for scenarios with spoken voices (demo); arabic_commands has its own recordings.",
+        "tinyrnn: --words is for scenarios with spoken voices (demo); arabic_commands has its own data.",
     )
     assert not runs.exists()
 

@@ -31,7 +31,7 @@ from device_runtime.recordings import read_audio
 from device_runtime.session import Session
 from export.litert import Litert
 from export.onnx import Onnx
-from scenarios import pipeline, training
+from scenarios import bundling, pipeline, training
 from scenarios.benchmarks.peers import PEERS
 from scenarios.measure import weights_of
 from scenarios.model_card import commit
@@ -119,7 +119,7 @@ def test_the_card_s_last_stage_is_what_session_measures_on_the_bundle(built, sce
 def test_a_bundle_whose_weights_are_not_the_proved_ones_does_not_take_its_place(built, monkeypatch, tmp_path):
     proved, bundle = tmp_path / "proved", tmp_path / "tiny.bundle"
     shutil.copytree(built.bundle, proved)
-    pipeline.publish(shutil.copytree(proved, tmp_path / "first"), bundle, {"title": "before"})
+    bundling.publish(shutil.copytree(proved, tmp_path / "first"), bundle, {"title": "before"})
     exact = bundles.npz.write
 
     def altered(path, arrays):
@@ -128,7 +128,7 @@ def test_a_bundle_whose_weights_are_not_the_proved_ones_does_not_take_its_place(
 
     monkeypatch.setattr(bundles.npz, "write", altered)
     with pytest.raises(PromiseError, match=r"would not hold the model\.npz that was proved\. Build again; nothing has"):
-        pipeline.publish(proved, bundle, {"title": "after"})
+        bundling.publish(proved, bundle, {"title": "after"})
     assert bundles.read(bundle).manifest.card == {"title": "before"}
 
 
@@ -352,7 +352,7 @@ def test_the_commit_is_unknown_where_there_is_no_git(monkeypatch):
 
 
 def test_parity_is_over_more_frames_than_promised():
-    assert pipeline.PARITY_FRAMES >= 10_000
+    assert bundling.PARITY_FRAMES >= 10_000
 
 
 def test_a_changed_method_is_trained_anew_and_not_taken_from_the_last_build(build, scenario):

@@ -12,7 +12,7 @@ import pytest
 from compress.prune import Prune
 from compress.quantize import Int8
 from device_runtime import cli
-from scenarios import measure, pipeline
+from scenarios import bundling, measure
 from scenarios.benchmarks.compare import Row
 from scenarios.build import SCENARIOS
 from scenarios.scenario import Budget, Scenario
@@ -75,6 +75,6 @@ def quicken(patch) -> None:
     ours = Row("reference", True, 1.0, 1.0, 1.0, 0.001, 30.0, 0.5, 0.5)
     peer = replace(ours, engine="float peer", exact=False)
     patch.setattr(measure, "compare", lambda path, steps: [ours, peer])
-    patch.setattr(pipeline, "PARITY_FRAMES", 200)
-    exact = pipeline.parity
-    patch.setattr(pipeline, "parity", lambda student, engines, frames: exact(student, engines, frames, 200))
+    patch.setattr(bundling, "PARITY_FRAMES", 200)
+    exact = bundling.parity
+    patch.setattr(bundling, "parity", lambda student, engines, frames: exact(student, engines, frames, 200))
