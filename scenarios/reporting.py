@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import datetime
 import json
-import os
-import platform
 import re
-import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -16,8 +12,7 @@ import numpy as np
 import soundfile
 
 from device_runtime import bundle as bundles
-from device_runtime.arithmetic import Dense, Float32
-from device_runtime.card import sizes
+from device_runtime.arithmetic import Float32
 from device_runtime.evaluate import FalseAccepts, is_word
 from device_runtime.intervals import poisson, wilson
 from device_runtime.recordings import Recording, read_audio
@@ -28,7 +23,7 @@ from scenarios.benchmarks.compare import Row
 from scenarios.clips_heard import words
 from scenarios.measure import Measured, StageResult, UnknownWords
 from scenarios.model_card import commit
-from scenarios.scenario import Scenario
+from scenarios.report_parts import at_least, at_most, command, in_words, machine, now, where_bytes_go
 from scenarios.training import Trainings
 from train.data.dataset import SPLITS, Recordings
 
@@ -55,11 +50,11 @@ def make_report(
         name=scenario.name,
         title=scenario.title,
         summary=scenario.summary,
-        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        created=now(),
         commit=commit(),
         seed=scenario.seed,
-        command=_command(scenario, options),
-        machine=f"{platform.machine()}, {os.cpu_count()} cores, one thread, {platform.system()}",
+        command=command(scenario, options),
+        machine=machine(),
         warnings=scenario.notes,
         notes=(f"{proof.frames} test frames gave the same bits on {', '.join(proof.engines)} and in training.",),
         stages=tuple(row.stage for row in stages),
@@ -76,38 +71,13 @@ def make_report(
             name: report.Curve(tuple(h.epoch), tuple(h.train_loss), tuple(h.validation_accuracy))
             for name, h in zip(_stage_names(trainings.histories), trainings.histories.values(), strict=True)
         },
-        sizes=_sizes(bundle),
+        sizes=where_bytes_go(bundle),
         engines=tuple(_speed(row) for row in measured.costs if row.exact),
         peers=tuple(_speed(row) for row in measured.costs if not row.exact),
         data=_data(trainings),
     )
     page, _ = report.write(content, folder)
-    return page, tuple(_in_words(promise) for promise in promises if not promise.kept)
-
-
-def _in_words(promise: report.Promise) -> str:
-    """One line, both numbers in one unit; as many digits as it takes to tell them apart.
-
-    >>> _in_words(report.Promise("accuracy, warm", 0.955, 0.94123, "%", kept=False, at_most=False))
-    'accuracy, warm: promised at least 95.5 %, measured 94.1 %'
-    >>> _in_words(report.Promise("loss by int8", 0.003, 0.0034, "%", kept=False))
-    'loss by int8: promised at most 0.3 %, measured 0.34 %'
-    """
-    times = 100 if promise.unit == "%" else 1
-    promised, measured = times * promise.promised, times * promise.measured
-    digits = next((n for n in range(1, 6) if round(measured, n) != round(promised, n)), 6)
-    bound = "at most" if promise.at_most else "at least"
-    return (
-        f"{promise.what}: promised {bound} {promised:g} {promise.unit}, "
-        f"measured {round(measured, digits):g} {promise.unit}"
-    )
-
-
-def _command(scenario: Scenario, options: Sequence[str]) -> str:
-    """What to type to build it again."""
-    name = scenario.name.removesuffix("_quick")
-    quick = ["--quick"] if name != scenario.name else []
-    return shlex.join(["tinyrnn", "build", name, "--seed", str(scenario.seed), *options, *quick])
+    return page, tuple(in_words(promise) for promise in promises if not promise.kept)
 
 
 def _stage_names(trainings: Iterable[str]) -> list[str]:
@@ -149,29 +119,25 @@ def _budget(trainings: Trainings, bundle: Path, stages: list[StageResult], measu
     gap = round(max(0.0, facts["accuracy_cold"] - accuracy), 4)  # without what a subtraction of floats adds
     loss = round(max(0.0, stages[-2].in_torch - stages[-1].in_torch), 6)  # by one decision: no other loss is in it
     promises = [
-        _at_most("size on the device", budget.size_kb, opened.device_bytes / 1000, "KB"),
-        _at_most("size of the whole folder", budget.folder_kb, opened.size_bytes / 1000, "KB"),
-        report.Promise("accuracy, warm", budget.accuracy, accuracy, "%", accuracy >= budget.accuracy, at_most=False),
-        _at_most("accuracy, warm below cold", budget.warm_gap, gap, "%"),
-        _at_most("loss by int8, both in torch", budget.int8_loss, loss, "%"),
+        at_most("size on the device", budget.size_kb, opened.device_bytes / 1000, "KB"),
+        at_most("size of the whole folder", budget.folder_kb, opened.size_bytes / 1000, "KB"),
+        at_least("accuracy, warm", budget.accuracy, accuracy, "%"),
+        at_most("accuracy, warm below cold", budget.warm_gap, gap, "%"),
+        at_most("loss by int8, both in torch", budget.int8_loss, loss, "%"),
     ]
     mix = trainings.scenario.mix
     by_people = {source.name for source in (*mix.tests, *mix.negatives) if not _is_synthetic(source)}
     speech = [heard for name, heard in measured.false_accepts.items() if name in by_people]
     if budget.false_accepts_per_hour is not None and speech:
         rate = sum(len(heard.fired) for heard in speech) / sum(heard.hours for heard in speech)
-        promises.append(_at_most("false accepts", budget.false_accepts_per_hour, rate, "per hour"))
+        promises.append(at_most("false accepts", budget.false_accepts_per_hour, rate, "per hour"))
     clips = measured.unknown_words.values()
     if budget.unknown_triggered is not None and clips:
         share = sum(heard.triggered for heard in clips) / sum(heard.clips for heard in clips)
-        promises.append(_at_most("other words that trigger", budget.unknown_triggered, share, "%"))
+        promises.append(at_most("other words that trigger", budget.unknown_triggered, share, "%"))
     if budget.missed_rate is not None:
-        promises.append(_at_most("words missed", budget.missed_rate, facts["detection"]["missed_rate"], "%"))
+        promises.append(at_most("words missed", budget.missed_rate, facts["detection"]["missed_rate"], "%"))
     return promises
-
-
-def _at_most(what: str, promised: float, measured: float, unit: str) -> report.Promise:
-    return report.Promise(what, promised, measured, unit, measured <= promised)
 
 
 def _conditions(facts: dict) -> tuple[report.Evaluation, ...]:
@@ -260,19 +226,6 @@ def _example(trainings: Trainings, bundle: Path, folder: Path) -> report.Example
 
 def _room(random: np.random.Generator, seconds: float) -> Float32:
     return random.normal(0, 3e-4, int(seconds * SAMPLE_RATE_HZ)).astype(np.float32)
-
-
-def _sizes(bundle: Path) -> report.Sizes:
-    opened = bundles.read(bundle)
-    parts: dict[str, int] = {}
-    for i, layer in enumerate(opened.model.layers):
-        if isinstance(layer, Dense):
-            parts[f"dense {i + 1}"] = layer.affine.weight.nbytes
-        else:
-            parts["GRU, inputs"] = parts.get("GRU, inputs", 0) + layer.input.weight.nbytes
-            parts["GRU, state"] = parts.get("GRU, state", 0) + layer.state.weight.nbytes
-    parts["head"] = opened.model.head.weight.nbytes
-    return report.Sizes(parts, sizes(opened))
 
 
 def _data(trainings: Trainings) -> tuple[report.DataSet, ...]:

@@ -1,0 +1,1 @@
+"""From a sensor log to a bundle that forecasts it with intervals."""

@@ -1,0 +1,86 @@
+"""What a forecasting scenario is: a recipe of typed values that reads from the series to the budget."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from train.forecaster import ForecasterConfig
+
+from compress.method import Method
+from compress.quantize import Int8
+from export.backend import Backend
+from export.litert import Litert
+from export.onnx import Onnx
+from scenarios.peers.peer import Peer
+from train.data.series import SeriesSet
+from train.loop import Schedule
+
+
+@dataclass(frozen=True)
+class ForecastBudget:
+    """What the finished bundle must keep; a build that misses one of these fails."""
+
+    size_kb: float
+    """Of manifest and model.npz, which is all that the reference engine needs; 1 KB is 1,000 bytes."""
+
+    mse: float | None = None
+    """Of the median on all test windows, in squared standard deviations of the training part."""
+
+    mae: float | None = None
+    coverage: tuple[float, float] = (0.77, 0.83)
+    """Between which shares of the test readings the interval must hold."""
+
+    worse_than_linear: bool = False
+    """Whether the best linear peer may be better than the bundle beyond the luck of the weeks."""
+
+    folder_kb: float = 300.0
+    """Of the whole bundle, with all engines' files."""
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """How quantiles become intervals that hold what they promise (`device_runtime.decoders.forecast`)."""
+
+    coverage: float = 0.8
+    rate: float = 0.02
+    """How fast the width follows what was missed lately."""
+
+
+@dataclass(frozen=True)
+class ForecastScenario:
+    """One pipeline from a series to a bundle."""
+
+    PIPELINE: ClassVar[str] = "scenarios.forecasting.pipeline"
+
+    name: str
+    title: str
+    summary: str
+    data: SeriesSet
+    budget: ForecastBudget
+    peers: tuple[Peer, ...]
+    """Held against the bundle on the same windows."""
+
+    forecaster: ForecasterConfig = field(default_factory=ForecasterConfig)
+    teacher: ForecasterConfig = field(default_factory=lambda: ForecasterConfig(hidden=192))
+    teachers: int = 3
+    """How many teachers, each with its own seed; the student hears their mean."""
+
+    schedule: Schedule = field(default_factory=lambda: Schedule(epochs=10, learning_rate=4e-3))
+    teacher_schedule: Schedule = field(default_factory=lambda: Schedule(epochs=6, learning_rate=2e-3))
+    batch_size: int = 256
+    share: float = 1.0
+    """Of all training windows, what an epoch draws: neighbours are nearly the same window."""
+
+    soft: float = 0.5
+    """Share of the student's loss that comes from the teachers."""
+
+    compress: tuple[Method, ...] = (Int8(),)
+    export: tuple[Backend, ...] = (Onnx(), Litert())
+    intervals: Intervals = Intervals()
+    unit: str = ""
+    """Of the readings, for charts."""
+
+    seed: int = 0
+    notes: tuple[str, ...] = ()
+    """What a reader of the report must know."""
