@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Sequence
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ from rich.console import Console
 from rich.markup import escape
 from torch import nn
 
-from compress.method import Method
 from compress.qat import Int8Student
 from device_runtime.arithmetic import Float32
 from device_runtime.errors import InputError
@@ -31,6 +30,7 @@ from scenarios.bundling import Result
 from scenarios.model_card import model_card
 from scenarios.reporting import make_report
 from scenarios.scenario import Budget, Scenario
+from scenarios.shorter import shorter
 from scenarios.thresholds import choose_thresholds
 from scenarios.training import Trainings
 from train.data.cache import cache_folder
@@ -138,7 +138,7 @@ def _manifest(trainings: Trainings, thresholds: dict[str, float], card: dict[str
 def quick(scenario: Scenario) -> Scenario:
     """The same pipeline, to see that it runs: short trainings on all of the data, and no promise of accuracy."""
     short = replace(scenario.schedule, epochs=3, validate_every=1)
-    methods = tuple(_shorter(method) for method in scenario.compress)
+    methods = tuple(shorter(method) for method in scenario.compress)
     return replace(
         scenario,
         name=f"{scenario.name}_quick",
@@ -150,10 +150,3 @@ def quick(scenario: Scenario) -> Scenario:
         ),
         notes=(*scenario.notes, "A quick build: hardly trained, to show that the pipeline runs; not to be used."),
     )
-
-
-def _shorter(method: Method) -> Method:
-    """One epoch where the method has a number of them."""
-    if not is_dataclass(method) or all(field.name != "epochs" for field in fields(method)):
-        return method
-    return replace(method, epochs=1)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from train.forecaster import ForecasterConfig
-
 from compress.method import Method
 from compress.quantize import Int8
 from export.backend import Backend
@@ -14,6 +12,7 @@ from export.litert import Litert
 from export.onnx import Onnx
 from scenarios.peers.peer import Peer
 from train.data.series import SeriesSet
+from train.forecaster import ForecasterConfig
 from train.loop import Schedule
 
 

@@ -1,0 +1,139 @@
+"""What a build measures on the test part: each stage in torch, then the finished bundle through `Session`, then peers.
+
+All on the same windows, every one of them. Errors are of the median, in standard deviations of the training part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from device_runtime.evaluate_forecast import Forecasts, forecasts
+from torch import nn
+from train.bootstrap import Difference, paired_difference
+from train.forecast_metrics import ForecastErrors, forecast_errors
+from train.forecast_windows import ForecastWindows
+from train.quantile_loss import errors
+
+from compress.report import Weights, describe
+from device_runtime import weights
+from device_runtime.bench import Cost
+from device_runtime.bench import measure as measure_cost
+from device_runtime.engines import available
+from device_runtime.session import Session
+from scenarios.bundling import Traced
+from scenarios.forecasting.training import ForecastTrainings
+from train.forecaster import by_quantile
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """One row of the stage table."""
+
+    name: str
+    weights: Weights
+    mse: float
+    mae: float
+    seconds: float
+    """Of its training."""
+
+    measured_with: str
+
+
+@dataclass(frozen=True)
+class PeerResult:
+    """Another forecaster on the same windows, and how much worse the bundle's errors are than its own."""
+
+    name: str
+    mse: float
+    mae: float
+    squared: Difference
+    absolute: Difference
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The finished bundle, streamed."""
+
+    forecasts: Forecasts
+    peers: list[PeerResult]
+    costs: list[Cost]
+
+
+def stages(trainings: ForecastTrainings, models: Mapping[str, nn.Module]) -> list[StageResult]:
+    """The teachers' mean and every model that was made from it, in torch."""
+    rows = []
+    if trainings.scenario.teachers:
+        windows = trainings.windows("test", trainings.scenario.teacher)
+        square, absolute = _mean_errors(trainings.teachers, windows)
+        size = describe(
+            {f"{i}.{k}": p.detach().numpy() for i, t in enumerate(trainings.teachers) for k, p in t.named_parameters()}
+        )
+        name = "teacher" if len(trainings.teachers) == 1 else f"mean of {len(trainings.teachers)} teachers"
+        rows.append(StageResult(name, size, square, absolute, _seconds(trainings, "teacher"), "torch"))
+    windows = trainings.windows("test")
+    for name, model in models.items():
+        found = errors(model, windows)
+        rows.append(StageResult(name, weights_of(model), found.mse, found.mae, _seconds(trainings, name), "torch"))
+    return rows
+
+
+def _mean_errors(teachers: list, windows: ForecastWindows) -> tuple[float, float]:
+    square = absolute = count = 0.0
+    with torch.no_grad():
+        for batch in windows.in_turn():
+            answers = torch.stack([by_quantile(teacher(batch[0]), windows.config) for teacher in teachers])
+            missed = (answers.mean(dim=0)[:, windows.config.median] - batch[1]).double()
+            missed = missed[~missed.isnan()]
+            square += float(missed.square().sum())
+            absolute += float(missed.abs().sum())
+            count += missed.numel()
+    return square / count, absolute / count
+
+
+def _seconds(trainings: ForecastTrainings, stage: str) -> float:
+    return sum(history.seconds for name, history in trainings.histories.items() if name.startswith(stage))
+
+
+def weights_of(model: nn.Module) -> Weights:
+    """Parameters, non-zeros and bytes: int8 weights with float32 scales and biases once it is quantized."""
+    if not hasattr(model, "trace"):
+        return describe({name: p.detach().numpy() for name, p in model.named_parameters()})
+    int8: Traced = model  # type: ignore[assignment]  # nothing else has a trace
+    return describe(weights.arrays(int8.model()))
+
+
+def bundle(path: Path, trainings: ForecastTrainings) -> Measured:
+    """Every test window through `Session`, beside the scenario's peers, and what each engine costs."""
+    engine = "native" if "native" in available(Session.open(path).bundle) else "reference"
+    session = Session.open(path, engine=engine)
+    config = trainings.scenario.forecaster
+    first, last = trainings.series.splits.span("test")  # type: ignore[union-attr]  # trainings always have splits
+    found = forecasts(session, trainings.series.values[first - session.frontend.look_back : last], config.horizon)
+    return Measured(
+        found,
+        list(peers(trainings, found)),
+        [measure_cost(path, name) for name in available(session.bundle)],
+    )
+
+
+def peers(trainings: ForecastTrainings, ours: Forecasts) -> Iterator[PeerResult]:
+    """Each peer, fitted on training and validation data, on the very same windows."""
+    config = trainings.scenario.forecaster
+    look_back = config.segment * config.segments
+    windows = trainings.standardised.windows("test", look_back, config.horizon)
+    for peer in trainings.scenario.peers:
+        fitted = peer.fit(trainings.standardised, look_back, config.horizon)
+        theirs = forecast_errors(fitted, windows)
+        yield PeerResult(peer.name, theirs.mse, theirs.mae, *_differences(ours, theirs, look_back))
+
+
+def _differences(ours: Forecasts, theirs: ForecastErrors, look_back: int) -> tuple[Difference, Difference]:
+    block = min(look_back, len(theirs.squared) // 2)
+    known = np.isfinite(theirs.squared) & np.isfinite(ours.squared)
+    keep = known.all(axis=1)
+    squared = paired_difference(ours.squared[keep], theirs.squared[keep], block)
+    return squared, paired_difference(ours.absolute[keep], theirs.absolute[keep], block)

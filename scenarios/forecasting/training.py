@@ -1,0 +1,135 @@
+"""The trainings of one forecasting scenario: teachers, a student, and the workbench that compress methods are handed."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from torch import nn
+from train.forecast_windows import ForecastWindows, epochs, forecast_windows
+from train.quantile_loss import QuantileLoss, errors, mean_answer
+
+from scenarios.forecasting.scenario import ForecastScenario
+from train.data.series import Series, shares
+from train.forecaster import Forecaster, ForecasterConfig
+from train.loop import AfterStep, History, Schedule, fit
+from train.measure import ERROR
+
+MOST_CALIBRATION_WINDOWS = 2000
+
+
+@dataclass
+class ForecastTrainings:
+    """One scenario's series and models in a folder; what is there already is not trained again."""
+
+    scenario: ForecastScenario
+    folder: Path
+
+    def __post_init__(self) -> None:
+        series = self.scenario.data.series()
+        self.series: Series = series if series.splits else replace(series, splits=shares(len(series)))
+        self.standardised = self.series.standardised()
+        self.histories: dict[str, History] = {}
+
+    def windows(self, split: str, config: ForecasterConfig | None = None) -> ForecastWindows:
+        """Every window of a split, of each channel."""
+        return forecast_windows(self.standardised, split, config or self.scenario.forecaster)
+
+    @cached_property
+    def teachers(self) -> list[Forecaster]:
+        """Trained, ready to teach."""
+        scenario = self.scenario
+        made = []
+        for seed in range(scenario.seed, scenario.seed + scenario.teachers):
+            torch.manual_seed(seed)
+            teacher = Forecaster(scenario.teacher)
+            windows = self.windows("train", scenario.teacher)
+            self._fit(f"teacher-{seed}", teacher, windows, self.loss(0.0), scenario.teacher_schedule, seed)
+            made.append(teacher)
+        return made
+
+    @cached_property
+    def taught(self) -> ForecastWindows:
+        """The training windows with the teachers' answers."""
+        return self.windows("train").with_answers(mean_answer(self.teachers, self.windows("train")))
+
+    def student(self, seed: int, soft: float | None = None, name: str = "student") -> Forecaster:
+        """A float student: distilled as the scenario says, or (for comparison) with another share of the teachers."""
+        torch.manual_seed(seed)
+        student = Forecaster(self.scenario.forecaster)
+        loss = self.loss(self.scenario.soft if soft is None else soft)
+        windows = self.taught if loss.soft else self.windows("train")
+        self._fit(f"{name}-{seed}", student, windows, loss, self.scenario.schedule, seed)
+        return student
+
+    def loss(self, soft: float) -> QuantileLoss:
+        """Quantiles of the truth, and with the share `soft` of the teachers'."""
+        return QuantileLoss(self.scenario.forecaster.quantiles, soft=soft)
+
+    @cached_property
+    def calibration(self) -> torch.Tensor:
+        """Training frames, (windows, segments, feature_size)."""
+        windows = self.windows("train")
+        return windows[torch.arange(0, len(windows), max(1, len(windows) // MOST_CALIBRATION_WINDOWS))][0]
+
+    def tune(
+        self,
+        model: nn.Module,
+        epochs: int,
+        learning_rate: float,
+        title: str,
+        after_step: AfterStep | None = None,
+        best_from: float = 0.0,
+        settings: str = "",
+    ) -> None:
+        """Train on with the teachers, as the student was trained."""
+        scenario = self.scenario
+        schedule = replace(scenario.schedule, epochs=epochs, learning_rate=learning_rate)
+        loss = self.loss(scenario.soft)
+        windows = self.taught if loss.soft else self.windows("train")
+        self._fit(title, model, windows, loss, schedule, scenario.seed, after_step, best_from, settings)
+
+    def error(self, model: nn.Module, split: str = "validation") -> float:
+        """What epochs are chosen by: the mean absolute error of the median, which the loss is made of."""
+        return errors(model, self.windows(split)).mae
+
+    def _fit(
+        self,
+        name: str,
+        model: nn.Module,
+        windows: ForecastWindows,
+        loss: QuantileLoss,
+        schedule: Schedule,
+        seed: int,
+        after_step: AfterStep | None = None,
+        best_from: float = 0.0,
+        settings: str = "",
+    ) -> None:
+        scenario = self.scenario
+        told = repr(
+            (scenario.data, windows.config, scenario.batch_size, scenario.share, loss, schedule, seed, settings)
+        )
+        digest = hashlib.sha256(told.encode())
+        if windows.taught is not None:  # another teacher is another training
+            digest.update(windows.taught[::97].contiguous().numpy().tobytes())
+        for start in model.state_dict().values():  # what it starts from: another student is another pruning
+            digest.update(start.numpy().tobytes())
+        identity = digest.hexdigest()[:12]
+        batches = epochs(windows, scenario.batch_size, scenario.share)
+        self.histories[name] = fit(
+            model,
+            batches,
+            loss,
+            self.error,
+            schedule,
+            self.folder / f"{name}-{identity}.ckpt",
+            seed,
+            after_step,
+            name,
+            best_from,
+            identity,
+            ERROR,
+        )
