@@ -58,6 +58,21 @@ class SpeechEngine(Engine, Protocol):
         ...
 
 
+def last_scores(engine: Engine, initial_state: Float32, frames: Float32) -> Float32:
+    """The scores after the last frame of each stream, each from the same state on.
+
+    (state_size,), (streams, n, feature_size) -> (streams, scores). What a look-back takes: the streams know nothing of
+    one another, and their states are forgotten.
+    """
+    rows = []
+    for stream in frames:
+        scores, state = np.empty(0, np.float32), initial_state
+        for frame in stream:
+            scores, state = engine.step(frame, state)
+        rows.append(scores)
+    return np.stack(rows)
+
+
 @dataclass(frozen=True)
 class Choice:
     """What an engine reads, where its code is, and what must be installed."""
