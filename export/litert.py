@@ -80,8 +80,8 @@ def _dense(graph: TfliteGraph, layer: arithmetic.Dense, q: Tensor) -> Tensor:
 
 def _gru(graph: TfliteGraph, layer: arithmetic.Gru, q: Tensor, h: Tensor) -> Tensor:
     """arithmetic.gru."""
-    gh = _affine(graph, layer.state, _quantize_state(graph, h))
-    return _gates(graph, layer.hidden, _affine(graph, layer.input, q), gh, h)
+    gx = _affine(graph, layer.input, q)
+    return _gates(graph, layer.hidden, gx, _affine(graph, layer.state, _quantize_state(graph, h)), h)
 
 
 def _decode(graph: TfliteGraph, layer: arithmetic.Decode, after: arithmetic.Gru, q: Tensor, h: Tensor) -> Tensor:
