@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from device_runtime import arithmetic
+from device_runtime import arithmetic, fixed_point
 from export.tables import upper_half
 from export.tflite_graph import Tensor, TfliteGraph
 
@@ -80,9 +80,9 @@ def _gru(graph: TfliteGraph, layer: arithmetic.Gru, q: Tensor, h: Tensor) -> Ten
     reset = graph.mul(r, graph.slice(gh, 2 * hidden, hidden))
     n = _tanh(graph, graph.add(graph.slice(gx, 2 * hidden, hidden), reset))
     blend = graph.add(n, graph.mul(z, graph.sub(h, n)))
-    blended = _round_half_up(graph, graph.mul(blend, graph.number(arithmetic.STATE_SCALE)))
-    top = arithmetic.STATE_SCALE - 1
-    return graph.mul(graph.clip(blended, -top, top), graph.number(1 / arithmetic.STATE_SCALE))
+    blended = _round_half_up(graph, graph.mul(blend, graph.number(fixed_point.STATE_SCALE)))
+    top = fixed_point.STATE_SCALE - 1
+    return graph.mul(graph.clip(blended, -top, top), graph.number(1 / fixed_point.STATE_SCALE))
 
 
 def _affine(graph: TfliteGraph, affine: arithmetic.Affine, q: Tensor) -> Tensor:
@@ -95,11 +95,11 @@ def _affine(graph: TfliteGraph, affine: arithmetic.Affine, q: Tensor) -> Tensor:
 
 
 def _quantize_state(graph: TfliteGraph, h: Tensor) -> Tensor:
-    return _int8(graph, _round_half_up(graph, graph.mul(h, graph.number(arithmetic.STATE_COPY_SCALE))))
+    return _int8(graph, _round_half_up(graph, graph.mul(h, graph.number(fixed_point.STATE_COPY_SCALE))))
 
 
 def _int8(graph: TfliteGraph, rounded: Tensor) -> Tensor:
-    clipped = graph.clip(rounded, -arithmetic.INT8_MAX, arithmetic.INT8_MAX)
+    clipped = graph.clip(rounded, -fixed_point.INT8_MAX, fixed_point.INT8_MAX)
     return graph.cast(clipped, np.int8, scale=INTEGER_SCALE)
 
 
@@ -108,11 +108,11 @@ def _round_half_up(graph: TfliteGraph, v: Tensor) -> Tensor:
 
 
 def _sigmoid(graph: TfliteGraph, v: Tensor) -> Tensor:
-    return _lookup(graph, v, arithmetic.SIGMOID_Q15, arithmetic.SIGMOID_PER_UNIT)
+    return _lookup(graph, v, fixed_point.SIGMOID_Q15, fixed_point.SIGMOID_PER_UNIT)
 
 
 def _tanh(graph: TfliteGraph, v: Tensor) -> Tensor:
-    return _lookup(graph, v, arithmetic.TANH_Q15, arithmetic.TANH_PER_UNIT)
+    return _lookup(graph, v, fixed_point.TANH_Q15, fixed_point.TANH_PER_UNIT)
 
 
 def _lookup(graph: TfliteGraph, v: Tensor, q15: npt.NDArray[np.int16], per_unit: int) -> Tensor:
@@ -123,4 +123,4 @@ def _lookup(graph: TfliteGraph, v: Tensor, q15: npt.NDArray[np.int16], per_unit:
     rise = graph.cast(graph.gather(graph.constant(rises, np.int16), graph.cast(at, np.int32)), np.float32)
     sign = graph.unary("RELU_N1_TO_1", rounded)
     entry = graph.add(graph.mul(rise, sign), graph.number(middle))
-    return graph.mul(entry, graph.number(1 / arithmetic.STATE_SCALE))
+    return graph.mul(entry, graph.number(1 / fixed_point.STATE_SCALE))

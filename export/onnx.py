@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from onnx import TensorProto
 
-from device_runtime import arithmetic
+from device_runtime import arithmetic, fixed_point
 from export.onnx_graph import OnnxGraph, Value
 from export.tables import upper_half
 
@@ -74,9 +74,9 @@ def _gru(graph: OnnxGraph, layer: arithmetic.Gru, q: Value, h: Value) -> Value:
     r, z = graph.split(_sigmoid(graph, graph.op("Add", gx_rz, gh_rz)), [hidden, hidden])
     n = _tanh(graph, graph.op("Add", gx_n, graph.op("Mul", r, gh_n)))
     blend = graph.op("Add", n, graph.op("Mul", z, graph.op("Sub", h, n)))
-    blended = _round_half_up(graph, graph.op("Mul", blend, float(arithmetic.STATE_SCALE)))
-    top = float(arithmetic.STATE_SCALE - 1)
-    return graph.op("Mul", graph.op("Clip", blended, -top, top), 1 / arithmetic.STATE_SCALE)
+    blended = _round_half_up(graph, graph.op("Mul", blend, float(fixed_point.STATE_SCALE)))
+    top = float(fixed_point.STATE_SCALE - 1)
+    return graph.op("Mul", graph.op("Clip", blended, -top, top), 1 / fixed_point.STATE_SCALE)
 
 
 def _product(graph: OnnxGraph, affine: arithmetic.Affine, q: Value) -> Value:
@@ -98,20 +98,20 @@ def _round_half_up(graph: OnnxGraph, v: Value) -> Value:
 
 
 def _int8(graph: OnnxGraph, rounded: Value) -> Value:
-    top = float(arithmetic.INT8_MAX)
+    top = float(fixed_point.INT8_MAX)
     return graph.op("Cast", graph.op("Clip", rounded, -top, top), to=TensorProto.INT8)
 
 
 def _quantize_state(graph: OnnxGraph, h: Value) -> Value:
-    return _int8(graph, _round_half_up(graph, graph.op("Mul", h, float(arithmetic.STATE_COPY_SCALE))))
+    return _int8(graph, _round_half_up(graph, graph.op("Mul", h, float(fixed_point.STATE_COPY_SCALE))))
 
 
 def _sigmoid(graph: OnnxGraph, v: Value) -> Value:
-    return _lookup(graph, v, arithmetic.SIGMOID_Q15, arithmetic.SIGMOID_PER_UNIT)
+    return _lookup(graph, v, fixed_point.SIGMOID_Q15, fixed_point.SIGMOID_PER_UNIT)
 
 
 def _tanh(graph: OnnxGraph, v: Value) -> Value:
-    return _lookup(graph, v, arithmetic.TANH_Q15, arithmetic.TANH_PER_UNIT)
+    return _lookup(graph, v, fixed_point.TANH_Q15, fixed_point.TANH_PER_UNIT)
 
 
 def _lookup(graph: OnnxGraph, v: Value, q15: npt.NDArray[np.int16], per_unit: int) -> Value:
@@ -132,4 +132,4 @@ def _table(graph: OnnxGraph, middle: int, rises: npt.NDArray[np.int16]) -> Value
     upper = graph.op("CumSum", steps, np.int64(0))
     lower = graph.op("Neg", graph.op("Slice", upper, end, start, start, end))  # from the last entry down to entry 1
     table = graph.op("Add", graph.op("Concat", upper, lower, axis=0), np.int32(middle))
-    return graph.op("Mul", graph.op("Cast", table, to=TensorProto.FLOAT), 1 / arithmetic.STATE_SCALE)
+    return graph.op("Mul", graph.op("Cast", table, to=TensorProto.FLOAT), 1 / fixed_point.STATE_SCALE)

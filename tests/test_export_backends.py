@@ -11,9 +11,10 @@ pytest.importorskip("onnxruntime", reason="needs ONNX Runtime")
 pytest.importorskip("ai_edge_litert", reason="needs LiteRT")
 
 from device_runtime import golden
-from device_runtime.arithmetic import SIGMOID_Q15, TANH_Q15, Model
+from device_runtime.arithmetic import Model
 from device_runtime.bundle import Bundle
 from device_runtime.engines import Engine, litert, onnx
+from device_runtime.fixed_point import SIGMOID_Q15, TANH_Q15
 from export.litert import Litert
 from export.onnx import Onnx
 from export.tables import upper_half
