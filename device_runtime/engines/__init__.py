@@ -58,19 +58,29 @@ class SpeechEngine(Engine, Protocol):
         ...
 
 
-def last_scores(engine: Engine, initial_state: Float32, frames: Float32) -> Float32:
-    """The scores after the last frame of each stream, each from the same state on.
+@runtime_checkable
+class WindowEngine(Engine, Protocol):
+    """An engine that leaves out, within a window of frames, what only a step's own scores need."""
 
-    (state_size,), (streams, n, feature_size) -> (streams, scores). What a look-back takes: the streams know nothing of
-    one another, and their states are forgotten.
+    def windows(self, frames: Float32, state: Float32) -> Float32:
+        """(windows, n, feature_size), each from `state` (state_size,) -> the last step's scores, (windows, scores)."""
+        ...
+
+
+def last_scores(engine: Engine, initial_state: Float32, frames: Float32) -> Float32:
+    """The scores after the last frame of each window, with the bits of single steps from the initial state.
+
+    initial_state (state_size,), frames (windows, n, feature_size), n at least 1 -> (windows, scores).
     """
-    rows = []
-    for stream in frames:
-        scores, state = np.empty(0, np.float32), initial_state
-        for frame in stream:
-            scores, state = engine.step(frame, state)
-        rows.append(scores)
-    return np.stack(rows)
+    if isinstance(engine, WindowEngine):
+        return engine.windows(frames, initial_state)
+    return np.stack([_last(engine, initial_state, window) for window in np.ascontiguousarray(frames, np.float32)])
+
+
+def _last(engine: Engine, state: Float32, frames: Float32) -> Float32:
+    for frame in frames:
+        scores, state = engine.step(frame, state)
+    return scores
 
 
 @dataclass(frozen=True)
