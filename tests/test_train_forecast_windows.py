@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from train.data.series import Series, Splits
+from train.forecast_augment import AS_MEASURED, Swing
 from train.forecast_teaching import taught
 from train.forecast_windows import epochs, forecast_windows
 from train.forecaster import Forecaster, ForecasterConfig, by_quantile
@@ -153,3 +154,22 @@ def test_an_epoch_draws_its_share_of_the_windows_without_repeating_one():
     batches = list(half.draw(torch.Generator().manual_seed(1)))
     assert half.steps == len(batches) == len(windows) // 2 // 16
     assert len(torch.cat([targets for _, targets in batches]).unique(dim=0)) == 16 * half.steps
+
+
+def test_a_window_swings_with_its_targets_and_its_teacher_but_not_its_code():
+    frames, targets, told = torch.randn(64, 3, 6), torch.randn(64, 8), torch.randn(64, 3, 8).sort(dim=1).values
+    got, ahead, answers = Swing(0.5, 0.5)((frames, targets, told), 4, torch.Generator().manual_seed(1))
+    factor = ahead[:, :1] / targets[:, :1]
+    assert 0.3 < (factor < 0).double().mean() < 0.7
+    assert 0.3 < factor.abs().log().std() < 0.7
+    torch.testing.assert_close(got[:, :, :4], frames[:, :, :4] * factor[:, :, None])
+    torch.testing.assert_close(got[:, :, 4:], frames[:, :, 4:])
+    torch.testing.assert_close(answers[:, 1], told[:, 1] * factor)
+    assert (answers.diff(dim=1) >= 0).all(), "of a mirror image the highest quantile is the lowest"
+
+
+def test_windows_as_measured_are_the_very_ones():
+    frames, targets = torch.randn(5, 3, 6), torch.randn(5, 8)
+    got = AS_MEASURED((frames, targets), 4, torch.Generator().manual_seed(1))
+    assert torch.equal(got[0], frames)
+    assert torch.equal(got[1], targets)

@@ -14,6 +14,7 @@ import torch
 from torch.nn import functional
 
 from train.data.series import Series
+from train.forecast_augment import AS_MEASURED, Swing
 from train.forecaster import ForecasterConfig
 from train.loop import Batch, Epochs
 
@@ -79,7 +80,7 @@ def forecast_windows(series: Series, split: str, config: ForecasterConfig) -> Fo
     return ForecastWindows(torch.from_numpy(held), config, torch.from_numpy(missing))
 
 
-def epochs(windows: ForecastWindows, batch_size: int = 256, share: float = 1.0) -> Epochs:
+def epochs(windows: ForecastWindows, batch_size: int = 256, share: float = 1.0, swing: Swing = AS_MEASURED) -> Epochs:
     """Each epoch draws that share of all windows, in random order.
 
     Neighbours are nearly the same window: where samples are a quarter of an hour apart, a third of a pass is plenty
@@ -91,6 +92,6 @@ def epochs(windows: ForecastWindows, batch_size: int = 256, share: float = 1.0) 
     def draw(generator: torch.Generator) -> Iterator[Batch]:
         order = torch.randperm(len(windows), generator=generator)[: steps * batch_size]
         for numbers in order.split(batch_size):
-            yield windows[numbers]
+            yield swing(windows[numbers], windows.config.segment, generator)
 
     return Epochs(draw, steps)
