@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from device_runtime.errors import InputError
-from train.forecaster import Forecaster, ForecasterConfig
+from train.forecaster import Forecaster, ForecasterConfig, by_quantile
 
 SMALL = ForecasterConfig(segment=4, segments=5, horizon=12, hidden=8, dropout=0.0)
 
@@ -39,7 +39,8 @@ def test_scores_are_position_major_then_quantile_then_sample():
     model = small_forecaster()
     frames = torch.randn(2, 5, 4)
     with torch.no_grad():
-        scores, paths = model(frames), model.paths(frames)
+        scores = model(frames)
+        lines = by_quantile(scores, SMALL)
         states = model.decode(model.grus[0](frames)[0][:, -1])
         rhythm = model.linear(frames.transpose(1, 2))  # (batch, segment, positions)
     for position in range(3):
@@ -48,7 +49,7 @@ def test_scores_are_position_major_then_quantile_then_sample():
             head = states[:, position] @ model.head.weight[quantile * 4 : quantile * 4 + 4].T
             expected = head + model.head.bias[quantile * 4 : quantile * 4 + 4] + rhythm[:, :, position]
             torch.testing.assert_close(scores[:, at : at + 4], expected)
-            torch.testing.assert_close(paths[:, quantile, position * 4 : position * 4 + 4], scores[:, at : at + 4])
+            torch.testing.assert_close(lines[:, quantile, position * 4 : position * 4 + 4], scores[:, at : at + 4])
 
 
 def test_the_code_of_the_channel_does_not_enter_the_linear_path():
@@ -58,7 +59,7 @@ def test_the_code_of_the_channel_does_not_enter_the_linear_path():
 
 def test_a_dense_layer_and_no_linear_path_are_possible():
     model = Forecaster(ForecasterConfig(segment=4, segments=5, horizon=8, hidden=8, projection=6, linear=False))
-    assert model.paths(torch.randn(2, 5, 4)).shape == (2, 3, 8)
+    assert model(torch.randn(2, 5, 4)).shape == (2, 3 * 8)
 
 
 def test_a_horizon_that_segments_do_not_fill_is_refused():

@@ -66,6 +66,16 @@ class ForecasterConfig:
         """Inputs of one step."""
         return self.segment + self.codes
 
+    @property
+    def look_back(self) -> int:
+        """Samples in the window."""
+        return self.segment * self.segments
+
+    @property
+    def median(self) -> int:
+        """Which of the quantiles is the point forecast."""
+        return self.quantiles.index(0.5)
+
 
 class Forecaster(nn.Module):
     """Segments in, the quantiles of everything ahead out.
@@ -125,7 +135,8 @@ class Forecaster(nn.Module):
         decoded: torch.Tensor = n + z * (h[:, None] - n)
         return decoded
 
-    def paths(self, frames: torch.Tensor) -> torch.Tensor:
-        """Scores by quantile and sample: (batch, segments, feature_size) -> (batch, quantiles, horizon)."""
-        scores = self(frames).unflatten(1, (self.config.positions, len(self.config.quantiles), self.width))
-        return scores.transpose(1, 2).flatten(2)
+
+def by_quantile(scores: torch.Tensor, config: ForecasterConfig) -> torch.Tensor:
+    """Scores as one line for each quantile: (batch, positions * quantiles * segment) -> (batch, quantiles, horizon)."""
+    lines = scores.unflatten(1, (config.positions, len(config.quantiles), config.segment))
+    return lines.transpose(1, 2).flatten(2)
