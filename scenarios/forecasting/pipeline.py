@@ -30,6 +30,7 @@ from scenarios.forecasting.report import make_report
 from scenarios.forecasting.scenario import ForecastBudget, ForecastScenario
 from scenarios.forecasting.training import ForecastTrainings
 from scenarios.shorter import shorter
+from train.data.cache import cache_folder
 from train.loop import Schedule
 from train.processes import Processes
 
@@ -41,7 +42,7 @@ def run(scenario: ForecastScenario, runs: Path, console: Console | None = None, 
     """
     console = console or Console(stderr=True)
     folder = runs / scenario.name
-    trainings = ForecastTrainings(scenario, folder / "checkpoints")
+    trainings = ForecastTrainings(scenario, folder / "checkpoints", cache_folder() / "forecasts")
     series = trainings.series
     told = f"{len(series):,} samples of {', '.join(series.channels)}"
     console.print(f"[bold]{escape(scenario.title)}[/]: {escape(told)}", soft_wrap=True)

@@ -12,6 +12,7 @@ from export.litert import Litert
 from export.onnx import Onnx
 from scenarios.peers.peer import Peer
 from train.data.series import SeriesSet
+from train.forecast_augment import Swing
 from train.forecaster import ForecasterConfig
 from train.loop import Schedule
 
@@ -70,6 +71,9 @@ class ForecastScenario:
     batch_size: int = 256
     share: float = 1.0
     """Of all training windows, what an epoch draws: neighbours are nearly the same window."""
+
+    swing: Swing = Swing()
+    """How windows are varied while training."""
 
     soft: float = 0.5
     """Share of the student's loss that comes from the teachers."""

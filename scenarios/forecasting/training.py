@@ -10,7 +10,8 @@ from pathlib import Path
 import torch
 from torch import nn
 from train.forecast_windows import ForecastWindows, epochs, forecast_windows
-from train.quantile_loss import QuantileLoss, errors, mean_answer
+from train.forecast_teaching import taught
+from train.quantile_loss import QuantileLoss, errors
 
 from scenarios.forecasting.scenario import ForecastScenario
 from train.data.series import Series, shares
@@ -27,6 +28,7 @@ class ForecastTrainings:
 
     scenario: ForecastScenario
     folder: Path
+    cache: Path
 
     def __post_init__(self) -> None:
         series = self.scenario.data.series()
@@ -54,7 +56,7 @@ class ForecastTrainings:
     @cached_property
     def taught(self) -> ForecastWindows:
         """The training windows with the teachers' answers."""
-        return self.windows("train").with_answers(mean_answer(self.teachers, self.windows("train")))
+        return taught(self.windows("train"), self.teachers, self.cache)
 
     def student(self, seed: int, soft: float | None = None, name: str = "student") -> Forecaster:
         """A float student: distilled as the scenario says, or (for comparison) with another share of the teachers."""
@@ -67,7 +69,7 @@ class ForecastTrainings:
 
     def loss(self, soft: float) -> QuantileLoss:
         """Quantiles of the truth, and with the share `soft` of the teachers'."""
-        return QuantileLoss(self.scenario.forecaster.quantiles, soft=soft)
+        return QuantileLoss(self.scenario.forecaster, soft=soft)
 
     @cached_property
     def calibration(self) -> torch.Tensor:
@@ -118,7 +120,7 @@ class ForecastTrainings:
         for start in model.state_dict().values():  # what it starts from: another student is another pruning
             digest.update(start.numpy().tobytes())
         identity = digest.hexdigest()[:12]
-        batches = epochs(windows, scenario.batch_size, scenario.share)
+        batches = epochs(windows, scenario.batch_size, scenario.share, scenario.swing)
         self.histories[name] = fit(
             model,
             batches,
