@@ -10,6 +10,7 @@ import re
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from device_runtime.arithmetic import MAX_COLUMNS
 from device_runtime.errors import BundleError
 from device_runtime.fields import Fields
 from device_runtime.frontends.window import GAPS
@@ -201,9 +202,13 @@ def _check_model(model: Fields) -> None:
     model.integer("feature_size", 1, MAX_FEATURES)
     model.number("input_gain", 1 / MAX_GAIN, MAX_GAIN)
     for layer in model.objects("layers"):
-        if layer.choice("kind", ("dense", "gru")) == "dense":
+        if layer.choice("kind", ("dense", "gru", "decode")) == "dense":
             layer.integer("hop", 1, MAX_FEATURES)
             layer.number("output_gain", 1 / MAX_GAIN, MAX_GAIN)
+    if "linear" in model.values:
+        linear = model.object("linear")
+        linear.integer("width", 1, MAX_FEATURES)
+        linear.integer("frames", 1, MAX_COLUMNS)
 
 
 def _check_files(files: Fields) -> None:

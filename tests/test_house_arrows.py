@@ -34,7 +34,7 @@ ARROWS = {
 # is a piece: bundle, frontends, engines, decoders, sources and the like, which the session puts together.
 PIECES = 1
 LAYERS = {
-    **dict.fromkeys(("errors", "events", "arithmetic"), 0),
+    **dict.fromkeys(("errors", "events", "fixed_point", "arithmetic"), 0),
     "session": 2,
     **dict.fromkeys(("bench", "evaluate"), 3),
     **dict.fromkeys(("verbs", "cli"), 4),
