@@ -84,10 +84,12 @@ def test_the_loss_is_the_pinball_loss_and_leaves_out_what_was_not_measured():
     torch.testing.assert_close(
         QuantileLoss(CONFIG, tails=0)(model, (frames, targets)), (targets - lines[:, 1]).abs().mean()
     )
+    both = QuantileLoss(CONFIG, square=0.5)(model, (frames, targets))
+    torch.testing.assert_close(both, by_hand + 0.5 * (targets - lines[:, 1]).square().mean())
     holed = targets.clone()
     holed[1] = torch.nan
-    loss = QuantileLoss(CONFIG)(model, (frames, holed))
-    torch.testing.assert_close(loss, QuantileLoss(CONFIG)(model, (frames[:1], targets[:1])))
+    loss = QuantileLoss(CONFIG, square=0.5)(model, (frames, holed))
+    torch.testing.assert_close(loss, QuantileLoss(CONFIG, square=0.5)(model, (frames[:1], targets[:1])))
     loss.backward()
     assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
 

@@ -24,6 +24,9 @@ class QuantileLoss:
     tails: float = 0.5
     """Weight of each quantile but the median, whose weight is 1."""
 
+    square: float = 0.0
+    """Weight of the median's squared error beside its absolute one, where both are promised."""
+
     soft: float = 0.0
     """Share of the loss that comes from the teacher, where there is one; the rest is the truth's."""
 
@@ -35,6 +38,8 @@ class QuantileLoss:
         missed = batch[1][:, None] - lines
         pinball = 2 * weights * torch.maximum(rows * missed, (rows - 1) * missed)
         loss = pinball.nanmean() * len(rows)
+        if self.square:
+            loss = loss + self.square * missed[:, self.config.median].square().nanmean()
         if not self.soft or len(batch) < 3:
             return loss
         told = (weights * (lines - batch[2]).abs()).mean() * len(rows)
