@@ -33,6 +33,7 @@ SCENARIOS = {
     "keyword_spotting": ("scenarios.keyword_spotting", "SCENARIO"),
     "arabic_commands": ("scenarios.arabic_commands", "SCENARIO"),
     "arabic_commands_small": ("scenarios.arabic_commands", "SMALL"),
+    "load_forecast": ("scenarios.load_forecast", "SCENARIO"),
 }
 """Where each scenario's recipe is; imported only when it is asked for."""
 

@@ -16,14 +16,13 @@ def model_card(
 
     Without `measured` it is provisional: for a bundle that is still to be streamed.
     """
-    scenario, series = trainings.scenario, trainings.series
+    scenario, splits = trainings.scenario, trainings.splits
     data = scenario.data
-    splits = series.splits
     return {
         "title": scenario.title,
         "summary": scenario.summary,
         "data": [{"name": data.name, "source": data.source, "licence": data.licence}],
-        "splits": {} if splits is None else {"validation": splits.validation, "test": splits.test, "end": splits.end},
+        "splits": {"validation": splits.validation, "test": splits.test, "end": splits.end},
         "stages": [
             {
                 "name": row.name,
@@ -43,7 +42,7 @@ def model_card(
 
 
 def _evaluation(measured: Measured) -> dict[str, Any]:
-    facts = measured.forecasts.as_dict()
+    facts = measured.evaluation.as_dict()
     told = ("engine", "split", "windows", "horizon", "mse", "mae", "coverage_80")
     return {
         **{key: facts[key] for key in told if facts.get(key) is not None},

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import nn
-from train.forecast_windows import ForecastWindows
 
+from train.forecast_windows import ForecastWindows
 from train.forecaster import by_quantile
 
 DIGITS = 4

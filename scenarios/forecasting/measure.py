@@ -11,22 +11,24 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from device_runtime.evaluate_forecast import Forecasts, forecasts
 from torch import nn
-from train.bootstrap import Difference, paired_difference
-from train.forecast_metrics import ForecastErrors, forecast_errors
-from train.forecast_windows import ForecastWindows
-from train.quantile_loss import errors
 
 from compress.report import Weights, describe
+from device_runtime import bundle as bundles
 from device_runtime import weights
 from device_runtime.bench import Cost
 from device_runtime.bench import measure as measure_cost
-from device_runtime.engines import available
+from device_runtime.engines import DEFAULT, available
+from device_runtime.evaluate_forecast import ForecastEvaluation, evaluate
+from device_runtime.progress import progress
 from device_runtime.session import Session
 from scenarios.bundling import Traced
 from scenarios.forecasting.training import ForecastTrainings
+from train.bootstrap import Difference, paired_difference
+from train.forecast_metrics import ForecastErrors, forecast_errors
+from train.forecast_windows import ForecastWindows
 from train.forecaster import by_quantile
+from train.quantile_loss import errors
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class PeerResult:
 class Measured:
     """The finished bundle, streamed."""
 
-    forecasts: Forecasts
+    evaluation: ForecastEvaluation
     peers: list[PeerResult]
     costs: list[Cost]
 
@@ -108,32 +110,36 @@ def weights_of(model: nn.Module) -> Weights:
 
 def bundle(path: Path, trainings: ForecastTrainings) -> Measured:
     """Every test window through `Session`, beside the scenario's peers, and what each engine costs."""
-    engine = "native" if "native" in available(Session.open(path).bundle) else "reference"
-    session = Session.open(path, engine=engine)
-    config = trainings.scenario.forecaster
-    first, last = trainings.series.splits.span("test")  # type: ignore[union-attr]  # trainings always have splits
-    found = forecasts(session, trainings.series.values[first - session.frontend.look_back : last], config.horizon)
+    session = Session.open(path, fastest(path), every=1)
+    first, last = trainings.splits.span("test")
+    evaluation = evaluate(session, trainings.series.values, first, last, {"split": "test"}, progress("windows"))
     return Measured(
-        found,
-        list(peers(trainings, found)),
+        evaluation,
+        list(peers(trainings, evaluation)),
         [measure_cost(path, name) for name in available(session.bundle)],
     )
 
 
-def peers(trainings: ForecastTrainings, ours: Forecasts) -> Iterator[PeerResult]:
+def fastest(path: Path) -> str:
+    """The native engine where it is built: the bits are the same on all."""
+    return "native" if "native" in available(bundles.read(path)) else DEFAULT
+
+
+def peers(trainings: ForecastTrainings, ours: ForecastEvaluation) -> Iterator[PeerResult]:
     """Each peer, fitted on training and validation data, on the very same windows."""
     config = trainings.scenario.forecaster
-    look_back = config.segment * config.segments
-    windows = trainings.standardised.windows("test", look_back, config.horizon)
+    windows = trainings.standardised.windows("test", config.look_back, config.horizon)
     for peer in trainings.scenario.peers:
-        fitted = peer.fit(trainings.standardised, look_back, config.horizon)
+        fitted = peer.fit(trainings.standardised, config.look_back, config.horizon)
         theirs = forecast_errors(fitted, windows)
-        yield PeerResult(peer.name, theirs.mse, theirs.mae, *_differences(ours, theirs, look_back))
+        yield PeerResult(peer.name, theirs.mse, theirs.mae, *_differences(ours, theirs, config.look_back))
 
 
-def _differences(ours: Forecasts, theirs: ForecastErrors, look_back: int) -> tuple[Difference, Difference]:
+def _differences(ours: ForecastEvaluation, theirs: ForecastErrors, look_back: int) -> tuple[Difference, Difference]:
     block = min(look_back, len(theirs.squared) // 2)
-    known = np.isfinite(theirs.squared) & np.isfinite(ours.squared)
-    keep = known.all(axis=1)
-    squared = paired_difference(ours.squared[keep], theirs.squared[keep], block)
-    return squared, paired_difference(ours.absolute[keep], theirs.absolute[keep], block)
+    by_window = np.stack([theirs.squared.mean(axis=1), theirs.absolute.mean(axis=1)], axis=1)
+    known = np.isfinite(by_window).all(axis=1) & np.isfinite(ours.model.by_window).all(axis=1)
+    squared, absolute = (
+        paired_difference(ours.model.by_window[known, kind], by_window[known, kind], block) for kind in (0, 1)
+    )
+    return squared, absolute

@@ -70,7 +70,7 @@ def run(scenario: ForecastScenario, runs: Path, console: Console | None = None, 
     console.print(bundling.told(proof))
 
     console.print("streaming the test part through the bundle")
-    measured = measure.bundle(unproved, trainings, models)
+    measured = measure.bundle(unproved, trainings)
     bundling.publish(unproved, bundle, model_card(trainings, stages, measured))
     report, missed = make_report(trainings, bundle, stages, measured, proof, folder, options)
     return Result(bundle, report, missed)

@@ -53,10 +53,10 @@ def make_report(
                 "forecasts",
                 "Forecasts over the data",
                 "The first channel's forecasts as the device told them, one behind the other, with their intervals.",
-                charts=over_the_data(trainings, measured.forecasts),
+                charts=over_the_data(trainings, bundle),
             ),
             _peers(measured),
-            Section("ahead", "The further ahead, the less sure", charts=by_step(trainings, measured.forecasts)),
+            Section("ahead", "The further ahead, the less sure", charts=by_step(measured.evaluation)),
             Section("learned", "How it learned", charts=learning(trainings.histories)),
             _engines(trainings, measured),
         ),
@@ -68,7 +68,7 @@ def make_report(
 
 
 def _budget(trainings: ForecastTrainings, bundle: Path, measured: Measured) -> list[report.Promise]:
-    budget, facts = trainings.scenario.budget, measured.forecasts.as_dict()
+    budget, facts = trainings.scenario.budget, measured.evaluation.as_dict()
     opened = bundles.read(bundle)
     promises = [
         at_most("size on the device", budget.size_kb, opened.device_bytes / 1000, "KB"),
@@ -95,7 +95,7 @@ def _where_simple_wins(measured: Measured) -> tuple[str, ...]:
 
 
 def _headlines(bundle: Path, measured: Measured) -> tuple[Figure, ...]:
-    facts = measured.forecasts.as_dict()
+    facts = measured.evaluation.as_dict()
     size, _, unit = kilobytes(bundles.read(bundle).device_bytes).partition("\u202f")
     windows = f"{number(facts['windows'])} windows of the test part, {facts['horizon']} samples ahead"
     fastest = min(measured.costs, key=lambda cost: cost.step_us_median)
@@ -108,7 +108,7 @@ def _headlines(bundle: Path, measured: Measured) -> tuple[Figure, ...]:
 
 
 def _stages(stages: list[StageResult], measured: Measured) -> Section:
-    facts = measured.forecasts.as_dict()
+    facts = measured.evaluation.as_dict()
     columns = (
         Column("MSE", bars=True),
         Column("MAE", bars=True),
@@ -133,7 +133,7 @@ def _stages(stages: list[StageResult], measured: Measured) -> Section:
 
 
 def _peers(measured: Measured) -> Section:
-    facts = measured.forecasts.as_dict()
+    facts = measured.evaluation.as_dict()
     columns = (
         Column("MSE", bars=True),
         Column("MAE", bars=True),

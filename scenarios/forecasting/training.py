@@ -1,4 +1,4 @@
-"""The trainings of one forecasting scenario: teachers, a student, and the workbench that compress methods are handed."""
+"""The trainings of one forecasting scenario: teachers, a student, and the workbench for compress methods."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from train.forecast_windows import ForecastWindows, epochs, forecast_windows
-from train.forecast_teaching import taught
-from train.quantile_loss import QuantileLoss, errors
 
 from scenarios.forecasting.scenario import ForecastScenario
-from train.data.series import Series, shares
+from train.data.series import Series, Splits, shares
+from train.forecast_teaching import taught
+from train.forecast_windows import ForecastWindows, epochs, forecast_windows
 from train.forecaster import Forecaster, ForecasterConfig
 from train.loop import AfterStep, History, Schedule, fit
 from train.measure import ERROR
+from train.quantile_loss import QuantileLoss, errors
 
 MOST_CALIBRATION_WINDOWS = 2000
 
@@ -32,7 +32,8 @@ class ForecastTrainings:
 
     def __post_init__(self) -> None:
         series = self.scenario.data.series()
-        self.series: Series = series if series.splits else replace(series, splits=shares(len(series)))
+        self.splits: Splits = series.splits or shares(len(series))
+        self.series: Series = replace(series, splits=self.splits)
         self.standardised = self.series.standardised()
         self.histories: dict[str, History] = {}
 
