@@ -123,6 +123,11 @@ class Decode:
 
     positions: Float32  # (positions, 3 hidden)
 
+    @cached_property
+    def units_first(self) -> Float32:
+        """As the gates take them, (3 hidden, positions)."""
+        return np.ascontiguousarray(self.positions.T)
+
 
 @dataclass(frozen=True)
 class Linear:
@@ -222,15 +227,15 @@ def decode(layer: Decode, after: Gru, q: Float32, h: Float32) -> Float32:
 
     `h` is the new state of the GRU that the layer comes after, `q` its int8 copy.
     """
-    return quantize_state(gates(layer.positions, after.state(q), h))
+    return quantize_state(gates(layer.units_first, after.state(q)[:, None], h[:, None])).T
 
 
 def gates(gx: Float32, gh: Float32, h: Float32) -> Float32:
-    """The next Q15 states: gx (.., 3 hidden) from the input and gh (3 hidden,) from the state, h (hidden,)."""
-    hidden = h.size
-    rz = lookup_sigmoid(gx[..., : 2 * hidden] + gh[: 2 * hidden])
-    r, z = rz[..., :hidden], rz[..., hidden:]
-    n = lookup_tanh(gx[..., 2 * hidden :] + r * gh[2 * hidden :])
+    """The next Q15 states from the input's and the state's share of the gates, (3 hidden, ..), and h (hidden, ..)."""
+    hidden = len(h)
+    rz = lookup_sigmoid(gx[: 2 * hidden] + gh[: 2 * hidden])
+    r, z = rz[:hidden], rz[hidden:]
+    n = lookup_tanh(gx[2 * hidden :] + r * gh[2 * hidden :])
     blended = h - n
     blended *= z
     blended += n

@@ -114,7 +114,8 @@ def test_the_step_has_the_bits_of_plain_python(layers, feature_size, gain):
 @pytest.mark.parametrize("shape", FORECASTERS)
 def test_a_forecaster_s_step_has_the_bits_of_plain_python(shape):
     model = FORECASTERS[shape]
-    for frames in streams(model, 40).values():
+    hard = streams(model, 10)
+    for frames in (hard["lively"], hard["saturating"], hard["ties"]):
         state, plain_state = model.initial_state(), list(model.initial_state())
         for frame in frames:
             scores, state = arithmetic.step(model, frame, state)
