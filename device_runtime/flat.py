@@ -11,13 +11,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from device_runtime import codecs
-from device_runtime.arithmetic import Affine, Decode, Dense, Model
+from device_runtime.arithmetic import Affine, Decode, Dense, Layer, Model
 from device_runtime.bundle import Bundle
-from device_runtime.errors import EngineError
 
 FILE = "model.native"
 MAGIC = b"tinyrnn\0"
-FORMAT = 1
+PLAIN_FORMAT, FORMAT = 1, 2
+"""The second has decode layers and the linear map; a file that needs neither is of the first."""
+
 HEADER_BYTES, LAYER_BYTES, MATRIX_BYTES = 64, 16, 64
 ALIGNMENT = 64
 """Of what is read in whole registers: as wide as the widest, and as a line of the cache."""
@@ -25,7 +26,7 @@ ALIGNMENT = 64
 SLACK_BYTES = 64
 """An engine may read so far past the end of a section: it takes what its registers hold."""
 
-_DENSE, _GRU = 1, 2
+_DENSE, _GRU, _DECODE = 1, 2, 3
 
 
 class _Sections:
@@ -52,36 +53,28 @@ def to_bytes(model: Model, labels: Sequence[str] = (), stride: int = 0) -> bytes
     A program without a manifest reads from it what the scores stand for, and of a model that hears speech how many
     vectors of the front end lie from one frame to the next.
     """
-    if model.linear is not None:
-        raise EngineError("the native engine does not run models with a linear map. Use the engine reference")
-    affines: list[Affine] = []
-    layers = b""
-    for layer in model.layers:
-        if isinstance(layer, Dense):
-            affines.append(layer.affine)
-            layers += struct.pack("<IIfI", _DENSE, layer.hop, layer.output_gain, 0)
-        elif isinstance(layer, Decode):
-            raise EngineError("the native engine does not run models that decode positions. Use the engine reference")
-        else:
-            affines += [layer.input, layer.state]
-            layers += struct.pack("<IIfI", _GRU, 0, 0, 0)
-    affines.append(model.head)
-    sections = _Sections(HEADER_BYTES + len(layers) + MATRIX_BYTES * len(affines))
+    affines = [affine for layer in model.layers for affine in _affines(layer)]
+    affines += [model.head] if model.linear is None else [model.head, model.linear.affine]
+    sections = _Sections(HEADER_BYTES + LAYER_BYTES * len(model.layers) + MATRIX_BYTES * len(affines))
+    layers = b"".join(_layer(layer, sections) for layer in model.layers)
     matrices = b"".join(_matrix(affine, sections) for affine in affines)
     texts = b"".join(label.encode() + b"\0" for label in labels)
     labels_at = sections.add(texts, 1) if labels else 0
     body = layers + matrices + sections.finish()
+    is_plain = model.linear is None and not any(isinstance(layer, Decode) for layer in model.layers)
     header = MAGIC + struct.pack(
-        "<IIIfIIIII20x",
-        FORMAT,
+        "<IIIfIIIIIII12x",
+        PLAIN_FORMAT if is_plain else FORMAT,
         HEADER_BYTES + len(body),
         model.feature_size,
         model.input_gain,
         len(model.layers),
-        len(model.head.bias),
+        model.score_size,
         labels_at,
         len(texts),
         stride,
+        0 if model.linear is None else model.linear.frames,
+        0 if model.linear is None else model.linear.width,
     )
     return header + body
 
@@ -90,6 +83,22 @@ def of_bundle(bundle: Bundle) -> bytes:
     """The content of model.native for a bundle, with what its manifest tells of words and frames."""
     manifest = bundle.manifest
     return to_bytes(bundle.model, manifest.labels, manifest.frontend.get("stride", 0))
+
+
+def _affines(layer: Layer) -> tuple[Affine, ...]:
+    if isinstance(layer, Decode):
+        return ()
+    return (layer.affine,) if isinstance(layer, Dense) else (layer.input, layer.state)
+
+
+def _layer(layer: Layer, sections: _Sections) -> bytes:
+    """The record of one layer; what it holds beside its matrices goes to the sections."""
+    if isinstance(layer, Dense):
+        return struct.pack("<IIfI", _DENSE, layer.hop, layer.output_gain, 0)
+    if isinstance(layer, Decode):
+        at = sections.add(layer.positions.astype("<f4").tobytes(), ALIGNMENT)
+        return struct.pack("<IIII", _DECODE, len(layer.positions), at, 0)
+    return struct.pack("<IIII", _GRU, 0, 0, 0)
 
 
 def _matrix(affine: Affine, sections: _Sections) -> bytes:

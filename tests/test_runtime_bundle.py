@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from device_runtime import bundle, engines, flat, golden, npz, weights
-from device_runtime.errors import BundleError, EngineError
+from device_runtime import bundle, engines, golden, npz, weights
+from device_runtime.errors import BundleError
 from models import tiny_manifest, tiny_model, write_tiny_bundle
 
 MODEL = tiny_model()
@@ -291,13 +291,6 @@ def test_a_step_cannot_make_millions_of_scores():
     }
     with pytest.raises(BundleError, match=r"a step would make 96000 scores; at most 65536 are allowed"):
         build_forecaster(**wide)
-
-
-def test_the_native_engine_says_what_it_cannot_run():
-    with pytest.raises(EngineError, match=r"the native engine does not run models with a linear map\. Use the engine"):
-        flat.to_bytes(FORECASTER)
-    with pytest.raises(EngineError, match=r"the native engine does not run models that decode positions\. Use the"):
-        flat.to_bytes(dataclasses.replace(FORECASTER, linear=None))
 
 
 GOLDEN = golden.record(MODEL, np.zeros((3, 200), "f4"))

@@ -22,15 +22,18 @@ def sparse_coded(weight):
 
 
 MODEL = tiny_model(0, (("dense", 8, 6, 3), ("gru", 20)), 12, 3)
+FORECASTER = tiny_model(0, (("gru", 20), ("decode", 5)), 12, 3, linear=(10, 7))
 FILES = {
     "dense": flat.to_bytes(MODEL, ("a", "b", "c")),
     "sparse": flat.to_bytes(with_weights(MODEL, without_blocks(0.6))),
     "4 bits": flat.to_bytes(with_weights(MODEL, on_grid(18))),
     "sparse 4 bits": flat.to_bytes(with_weights(MODEL, sparse_coded), ("a", "b", "c")),
+    "forecaster": flat.to_bytes(FORECASTER, ("a", "b", "c")),  # as many layers and matrices
 }
 RECORDS_END = LAYERS_AT + 2 * flat.LAYER_BYTES + 4 * flat.MATRIX_BYTES
 MATRICES_AT = LAYERS_AT + 2 * flat.LAYER_BYTES
 STATE_AT = MATRICES_AT + 2 * flat.MATRIX_BYTES  # the record of the GRU's state matrix
+DECODE_AT, LINEAR_AT = LAYERS_AT + flat.LAYER_BYTES, MATRICES_AT + 3 * flat.MATRIX_BYTES  # of the forecaster
 
 
 def put(data, *changes):
@@ -49,7 +52,10 @@ def run(data, kernel):
         return str(error)
     frames = np.ones((3, model.feature_size), np.float32)
     scores, state = np.empty((3, model.score_count), np.float32), np.zeros(model.state_size, np.float32)
+    model.windows(frames, state, scores[:1])
+    last = scores[0].copy()
     model.steps(frames, state, scores, state)
+    assert scores[2].tobytes() == last.tobytes()
     assert len(model.labels) == model.score_count
     return ""
 
@@ -101,7 +107,8 @@ TOO_MANY_LAYERS = flat.to_bytes(tiny_model(0, (("gru", 1),) * 33, 1, 1))
     ("name", "changes", "message"),
     [
         ("dense", [(0, "<I", 7)], "it is no model.native, or it was cut short"),
-        ("dense", [(8, "<I", 2)], "it has the format 2, but this engine reads 1"),
+        ("dense", [(8, "<I", 0)], "it has the format 0, but this engine reads 1 to 2"),
+        ("dense", [(8, "<I", 3)], "it has the format 3, but this engine reads 1 to 2"),
         ("dense", [(12, "<I", 99)], r"it has \d+ bytes, but should have 99"),
         ("dense", [(16, "<I", 0)], "feature_size is 0 and input_gain "),
         ("dense", [(16, "<I", 2**16 + 1)], "feature_size is 65537 and input_gain "),
@@ -112,6 +119,7 @@ TOO_MANY_LAYERS = flat.to_bytes(tiny_model(0, (("gru", 1),) * 33, 1, 1))
         ("dense", [(28, "<I", 2**17)], "a step has 131072 scores; it takes 1 to 65536"),
         ("dense", [(28, "<I", 5)], "a matrix has 3 rows and 20 columns; its layer needs 5 and 20"),
         ("dense", [(LAYERS_AT, "<I", 3)], "a layer has the kind 3, hop 3 and output_gain "),
+        ("forecaster", [(8, "<I", 1)], "a layer has the kind 3, hop 5 and output_gain "),
         ("dense", [(LAYERS_AT + 4, "<I", 0)], "a layer has the kind 1, hop 0 and output_gain "),
         ("dense", [(LAYERS_AT + 8, "<f", -1)], "a layer has the kind 1, hop 3 and output_gain -1"),
         (
@@ -124,6 +132,7 @@ TOO_MANY_LAYERS = flat.to_bytes(tiny_model(0, (("gru", 1),) * 33, 1, 1))
         ("dense", [(32, "<I", 2**31)], r"labels begin at 2147483648 and take 6 bytes of \d+, on a multiple of 1"),
         ("dense", [(36, "<I", 4)], "2 labels are named, but a step has 3 scores"),
         ("dense", [(36, "<I", 0)], "0 labels are named, but a step has 3 scores"),
+        ("forecaster", [(36, "<I", 0)], "0 labels are named, but a step has 150 scores"),
         ("dense", [(STATE_AT, "<I", 0)], "a matrix has 0 rows and 20 columns; it takes 1 to 65536 and 1 to 1024"),
         ("dense", [(STATE_AT + 4, "<I", 1025)], "a matrix has 60 rows and 1025 columns; it takes 1 to 65536 and"),
         ("dense", [(STATE_AT + 8, "<B", 2)], "a matrix is stored as 2.0.0.0, which this engine does not know"),
@@ -153,6 +162,29 @@ TOO_MANY_LAYERS = flat.to_bytes(tiny_model(0, (("gru", 1),) * 33, 1, 1))
             [(STATE_AT + 40, "<b", -128), (STATE_AT + 28, "<I", 16)],
             "codebook and steps make weights up to [0-9]+",
         ),
+        ("forecaster", [(28, "<I", 151)], "a step has 151 scores, but not equally many at each of 5 positions"),
+        ("forecaster", [(28, "<I", 155)], "a matrix has 30 rows and 20 columns; its layer needs 31 and 20"),
+        ("forecaster", [(DECODE_AT + 4, "<I", 0)], "a decode layer has 0 positions of 20 units; at most 65536 values"),
+        ("forecaster", [(DECODE_AT + 4, "<I", 2**32 - 1)], "a decode layer has 4294967295 positions of 20 units"),
+        ("forecaster", [(DECODE_AT + 4, "<I", 3277)], "a decode layer has 3277 positions of 20 units; at most 65536"),
+        (
+            "forecaster",
+            [(DECODE_AT + 4, "<I", 3000)],
+            r"positions begin at \d+ and take 720064 bytes of \d+, on",
+        ),
+        ("forecaster", [(DECODE_AT + 8, "<I", 2**32 - 4)], "positions begin at 4294967292 and take 1264 bytes of "),
+        (
+            "forecaster",
+            [(DECODE_AT + 8, "<I", 130)],
+            r"positions begin at 130 and take 1264 bytes of \d+, on a",
+        ),
+        ("forecaster", [(DECODE_AT + 4, "<I", 3)], "a matrix has 30 rows and 20 columns; its layer needs 50 and 20"),
+        ("forecaster", [(48, "<I", 0)], "the linear map is 0 wide, with 12 features and 30 scores at a position"),
+        ("forecaster", [(48, "<I", 7)], "the linear map is 7 wide, with 12 features and 30 scores at a position"),
+        ("forecaster", [(48, "<I", 15)], "the linear map is 15 wide, with 12 features and 30 scores at a position"),
+        ("forecaster", [(44, "<I", 6554)], "the linear map keeps 6554 frames of 10 values; at most 65536 values are "),
+        ("forecaster", [(44, "<I", 8)], "a matrix has 5 rows and 7 columns; its layer needs 5 and 8"),
+        ("forecaster", [(LINEAR_AT, "<I", 6)], "a matrix has 6 rows and 7 columns; its layer needs 5 and 7"),
     ],
 )
 def test_each_refusal_says_what_is_wrong(name, changes, message):
@@ -185,6 +217,30 @@ def test_a_scale_that_is_no_number_is_refused():
         for bad in (float("nan"), float("inf"), 2e6):
             with pytest.raises(ValueError, match=f"{what} must hold finite numbers up to 1e6"):
                 _native.Model(put(data, (at, "<f", bad)))
+
+
+def test_a_position_that_is_no_number_is_refused():
+    data = FILES["forecaster"]
+    (at,) = struct.unpack_from("<I", data, DECODE_AT + 8)
+    for bad in (float("nan"), float("-inf"), -2e6):
+        for place in (0, 5 * 60 - 1):
+            with pytest.raises(ValueError, match="positions must hold finite numbers up to 1e6"):
+                _native.Model(put(data, (at + 4 * place, "<f", bad)))
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        (("decode", 5), ("gru", 20)),
+        (("gru", 20), ("decode", 5), ("decode", 5)),
+        (("gru", 20), ("decode", 5), ("gru", 20)),
+        (("gru", 20), ("dense", 8, 6, 3), ("decode", 5)),
+    ],
+)
+def test_decoding_anywhere_but_at_the_end_after_a_gru_is_refused(layers):
+    data = flat.to_bytes(tiny_model(0, layers, 20, 3))
+    with pytest.raises(ValueError, match="a decode layer is not the last one, right after a GRU"):
+        _native.Model(data)
 
 
 def test_a_file_that_ends_within_its_records_is_refused():

@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from device_runtime import Session, arithmetic, flat
+from device_runtime import Session, arithmetic, flat, golden
 from device_runtime.frontends.speech import SpeechFrontend, to_int16
 from device_runtime.pack import pack
 from models import LABELS, SPEECH, random_frames, tiny_model
 from sounds import RATE, babble, skip_where_nothing_hears, wav_bytes, write_bundle
+from streams import FORECASTERS
 
 NATIVE = Path(__file__).parent.parent / "device_runtime" / "native"  # of the checkout: a wheel carries no sources
 SOUND = babble(3.0)
@@ -45,15 +46,18 @@ void free(void *memory) { (void)memory; }
 
 static _Alignas(64) unsigned char file[1 << 20], arena[1 << 20], memory[1 << 16];
 static int16_t samples[48000];
-static float scores[400], state[1024];
+static float scores[1024], state[1024];
 
 static void hear(const tinyrnn *model, tinyrnn_stream *stream) {
-    for (int at = 0; at < 48000; at += 480) {
+    for (int at = 0; stream && at < 48000; at += 480) {
         tinyrnn_stream_push(stream, NULL, samples + at, 480, scores);
     }
-    tinyrnn_stream_reset(stream);
+    if (stream) {
+        tinyrnn_stream_reset(stream);
+    }
     tinyrnn_reset(model, state);
     tinyrnn_steps(model, NULL, (const float *)(const void *)samples, 3, state, scores);
+    tinyrnn_windows(model, NULL, (const float *)(const void *)samples, 2, 5, state, scores);
 }
 
 int main(int count, char **names) {
@@ -162,13 +166,24 @@ def test_the_example_says_what_is_wrong_with_a_model(library, tmp_path):
         assert answer.stderr.decode().endswith(": takes MODEL.native [SOUND], files that can be read\n")
 
 
-def test_nothing_is_allocated_after_opening_and_nothing_at_all_in_memory_of_the_program(library, stored, tmp_path):
+@pytest.fixture
+def forecaster(tmp_path):
+    (tmp_path / "forecaster.native").write_bytes(flat.to_bytes(FORECASTERS["a forecaster"]))
+    return tmp_path / "forecaster.native"
+
+
+@pytest.mark.parametrize(("model", "opening"), [("stored", 2), ("forecaster", 1)])
+def test_nothing_is_allocated_after_opening_and_nothing_at_all_in_memory_of_the_program(
+    library, model, opening, tmp_path, request
+):
     (tmp_path / "allocations.c").write_text(ALLOCATIONS)
     compiler = os.environ.get("CC") or "cc"
     build = [compiler, "-std=c11", "-O2", "-fno-builtin", "-I", NATIVE, tmp_path / "allocations.c"]
     subprocess.run([*build, library / "libtinyrnn.a", "-lm", "-o", tmp_path / "allocations"], check=True)
+    stored = request.getfixturevalue(model)
     answer = subprocess.run([tmp_path / "allocations", stored], capture_output=True, text=True, check=True)
-    assert answer.stdout == "2 0 0 1\n", "two to open; none to hear; none where memory is given; the arena is enough"
+    expected = f"{opening} 0 0 1\n"
+    assert answer.stdout == expected, "model and stream; none to hear; none where memory is given; the arena is enough"
 
 
 def test_the_shared_library_shows_its_interface_and_nothing_else(library):
@@ -210,4 +225,29 @@ def test_firmware_steps_frames_that_it_makes_itself(library):
         wanted, expected = arithmetic.step(model, frame, expected)
         assert scores.tobytes() == wanted.tobytes()
         assert state.tobytes() == expected.tobytes()
+    c.tinyrnn_close(opened)
+
+
+def test_firmware_forecasts_from_windows_that_it_makes_itself(library):
+    c, model = ctypes.CDLL(str(library / "libtinyrnn.so")), FORECASTERS["a forecaster"]
+    data = np.frombuffer(flat.to_bytes(model, ("p10", "p50", "p90")), np.uint8).copy()
+    c.tinyrnn_open.restype, c.tinyrnn_label.restype = ctypes.c_void_p, ctypes.c_char_p
+    error = ctypes.create_string_buffer(160)
+    size = ctypes.c_size_t(len(data))
+    opened = ctypes.c_void_p(c.tinyrnn_open(ctypes.c_void_p(data.ctypes.data), size, None, None, None, error))
+    assert opened.value, error.value
+    frames, state = random_frames(3 * 40, model.feature_size), model.initial_state()
+    scores = np.zeros((3, c.tinyrnn_score_count(opened)), np.float32)
+    pointers = [ctypes.c_void_p(array.ctypes.data) for array in (frames, state, scores)]
+    c.tinyrnn_windows(opened, None, pointers[0], ctypes.c_size_t(3), ctypes.c_size_t(40), *pointers[1:])
+    for window, found in zip(frames.reshape(3, 40, -1), scores, strict=True):
+        assert found.tobytes() == golden.record(model, window).scores[-1].tobytes()
+    assert [c.tinyrnn_label(opened, at) for at in (0, 24, 71, 72, 359, 360)] == [
+        b"p10",
+        b"p50",
+        b"p90",
+        b"p10",
+        b"p90",
+        b"",
+    ]
     c.tinyrnn_close(opened)

@@ -67,6 +67,15 @@ class NativeEngine:
         self.model.streams(_plain(frames), _plain(states), scores, next_states)
         return scores, next_states
 
+    def windows(self, frames: Float32, state: Float32) -> Float32:
+        """Windows of frames, each from `state`: (windows, n, feature_size), (state_size,) -> scores of the last frames.
+
+        What only the scores of the other frames need is left out.
+        """
+        scores = np.empty((len(frames), self.model.score_count), np.float32)
+        self.model.windows(_plain(frames), _plain(state), scores)
+        return scores
+
     def stream(self, stride: int) -> NativeStream:
         """A stream of 16 kHz samples through the speech front end, a frame every `stride` vectors."""
         return NativeStream(self.model.stream(stride), self.model.score_count)

@@ -43,6 +43,9 @@ extern PyType_Spec model_spec, stream_spec, frontend_spec;
 /* The type of Model.stream's answers, which lies in the module. */
 PyTypeObject *stream_type(PyTypeObject *of_model);
 
+/* Model.windows(frames, state, scores) */
+PyObject *model_windows(PyObject *self, PyObject *const *args, Py_ssize_t given);
+
 /* Model.stream(stride=0) */
 PyObject *model_stream(PyObject *self, PyObject *const *args, Py_ssize_t given);
 

@@ -188,6 +188,9 @@ static PyMethodDef model_methods[] = {
      "steps(frames, state, scores, next_state): many frames of one stream."},
     {"streams", (PyCFunction)(void (*)(void))model_streams, METH_FASTCALL,
      "streams(frames, states, scores, next_states): one frame of each of many streams."},
+    {"windows", (PyCFunction)(void (*)(void))model_windows, METH_FASTCALL,
+     "windows(frames, state, scores): equally long windows of frames, each from that state; a row of scores for each, "
+     "of its last frame."},
     {"stream", (PyCFunction)(void (*)(void))model_stream, METH_FASTCALL,
      "stream(stride=0): a stream of speech, samples to scores; the stride of frames is the file's if it is 0."},
     {NULL, NULL, 0, NULL},

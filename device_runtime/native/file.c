@@ -1,12 +1,21 @@
 /* model.native: read where it lies, after every number in it has been checked. Little endian throughout.
  *
- *      0  "tinyrnn" and a zero byte            32  labels_at      0: none
- *      8  format, 1                            36  labels_bytes   texts, each ends with a zero byte
- *     12  file_size                            40  stride of the speech front end, 0: of no such; then zeros
- *     16  feature_size                         64  layers, 16 bytes each: kind (1 dense, 2 GRU), hop, output_gain, 0
- *     20  input_gain                               matrices, 64 bytes each: one of a dense layer, input and state of
- *     24  layer_count                              a GRU layer; that of the head comes last
- *     28  score_count                              then the sections that they point at, 64 zero bytes at the end
+ *      0  "tinyrnn" and a zero byte
+ *      8  format, 1 or 2                       36  labels_bytes   texts, each ends with a zero byte
+ *     12  file_size                            40  stride of the speech front end, 0: of no such
+ *     16  feature_size                         44  format 2: linear_frames, 0: there is no linear map
+ *     20  input_gain                           48  format 2: linear_width; then zeros
+ *     24  layer_count                          64  layers, 16 bytes each, see below
+ *     28  score_count                              matrices, 64 bytes each: one of a dense layer, input and state of
+ *     32  labels_at      0: none                   a GRU layer, that of the head, that of the linear map
+ *                                                  then the sections that they point at, 64 zero bytes at the end
+ *
+ * A layer record: kind, then 1 dense: hop, output_gain, 0. 2 GRU: 0, 0, 0. 3 decode, in format 2, right after a GRU
+ * and the last layer: positions, where the float32 (positions, 3 units) begin that stand for the input in the gates, 0.
+ * The head is applied to the units of each position, so that score_count is positions times its rows. The linear map
+ * maps the last linear_frames frames, of each the first linear_width features, to a number for each position; it is
+ * added to the scores of that feature, of which a position has its rows / linear_width. There is one label for each row
+ * of the head, or one for each of so many equal parts of its rows.
  *
  * A matrix record: 0 rows, 4 columns, 8 sparse_rows, 9 is_four_bit, 10 block_columns, 11 index_bytes (one byte each),
  * 12 tile_count, then where its sections begin: 16 tiles, 20 tile_counts, 24 indices, 28 steps (0: none), 32 scale,
@@ -24,7 +33,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { HEADER = 64, LAYER = 16, MATRIX = 64, FORMAT = 1, MAX_FILE = 64 << 20 };
+enum { HEADER = 64, LAYER = 16, MATRIX = 64, FORMAT = 2, MAX_FILE = 64 << 20 };
 
 static const char magic[8] = "tinyrnn";
 
@@ -57,9 +66,33 @@ static bool check_shape(const file *f, const matrix *m, uint32_t rows, uint32_t 
     return true;
 }
 
+/* What the format does not have reads as a kind that nobody knows. */
+static uint32_t kind_of(const file *f, size_t at) {
+    const uint32_t kind = uint32_at(f, at);
+    return kind == DECODE && uint32_at(f, 8) < 2 ? 0 : kind;
+}
+
+static bool read_decode(const file *f, size_t at, tinyrnn *model, layer *l, uint32_t inputs) {
+    const uint32_t positions = uint32_at(f, at + 4);
+    if (l == model->layers || l[-1].kind != GRU || l + 1 != model->layers + model->layer_count) {
+        return refuse(f, "a decode layer is not the last one, right after a GRU");
+    }
+    if (positions < 1 || positions > MAX_VALUES / inputs) {
+        return refuse(f, "a decode layer has %lu positions of %lu units; at most %d values are allowed",
+                      (unsigned long)positions, (unsigned long)inputs, MAX_VALUES);
+    }
+    l->kind = DECODE, l->inputs = inputs, l->outputs = positions * inputs;
+    model->positions = positions, model->decoded = inputs;
+    l->positions = read_floats(f, "positions", uint32_at(f, at + 8), 3 * l->outputs);
+    return l->positions != NULL;
+}
+
 static bool read_layer(const file *f, size_t at, tinyrnn *model, layer *l, uint32_t inputs) {
-    uint32_t kind = uint32_at(f, at);
+    uint32_t kind = kind_of(f, at);
     const matrix *m = &model->matrices[model->matrix_count];
+    if (kind == DECODE) {
+        return read_decode(f, at, model, l, inputs);
+    }
     l->kind = kind == DENSE ? DENSE : GRU;
     l->inputs = inputs, l->hop = uint32_at(f, at + 4), l->output_gain = float_at(f, at + 8);
     l->input = m;
@@ -67,11 +100,12 @@ static bool read_layer(const file *f, size_t at, tinyrnn *model, layer *l, uint3
         l->state = m + 1, l->outputs = m[1].columns;
         model->matrix_count += 2;
         model->state_size += l->outputs;
+        model->lasting_layers = (uint32_t)(l - model->layers) + 1;
         return check_shape(f, m + 1, 3 * l->outputs, 0) && check_shape(f, m, 3 * l->outputs, inputs);
     }
     model->matrix_count += 1;
     if (kind != DENSE || l->hop < 1 || l->hop > MAX_VALUES || !is_gain(l->output_gain)) {
-        return refuse(f, "a layer has the kind %lu, hop %lu and output_gain %g", (unsigned long)kind,
+        return refuse(f, "a layer has the kind %lu, hop %lu and output_gain %g", (unsigned long)uint32_at(f, at),
                       (unsigned long)l->hop, (double)l->output_gain);
     }
     if (m->columns > inputs) {
@@ -87,6 +121,35 @@ static bool read_layer(const file *f, size_t at, tinyrnn *model, layer *l, uint3
     return true;
 }
 
+/* The head, of as many rows as the scores of one position; it and the linear map come behind the layers' matrices. */
+static bool read_head(const file *f, tinyrnn *model, uint32_t values) {
+    const matrix *m = model->head = &model->matrices[model->matrix_count++];
+    if (model->score_count % model->positions != 0) {
+        return refuse(f, "a step has %lu scores, but not equally many at each of %lu positions",
+                      (unsigned long)model->score_count, (unsigned long)model->positions);
+    }
+    return check_shape(f, m, model->score_count / model->positions, values / model->positions);
+}
+
+static bool read_linear(const file *f, tinyrnn *model) {
+    const uint32_t rows = model->head->rows;
+    linear_map *linear = &model->linear;
+    if (linear->frames == 0) {
+        return true;
+    }
+    linear->affine = &model->matrices[model->matrix_count++];
+    if (linear->width < 1 || linear->width > model->feature_size || rows % linear->width != 0) {
+        return refuse(f, "the linear map is %lu wide, with %lu features and %lu scores at a position",
+                      (unsigned long)linear->width, (unsigned long)model->feature_size, (unsigned long)rows);
+    }
+    if (linear->frames > MAX_VALUES / linear->width) {
+        return refuse(f, "the linear map keeps %lu frames of %lu values; at most %d values are allowed",
+                      (unsigned long)linear->frames, (unsigned long)linear->width, MAX_VALUES);
+    }
+    model->state_size += linear->frames * linear->width;
+    return check_shape(f, linear->affine, model->positions, linear->frames);
+}
+
 static bool read_labels(const file *f, tinyrnn *model) {
     uint32_t at = uint32_at(f, 32), bytes = uint32_at(f, 36), ends = 0;
     if (at == 0) {
@@ -96,10 +159,11 @@ static bool read_labels(const file *f, tinyrnn *model) {
     for (uint32_t i = 0; model->labels != NULL && i < bytes; i++) {
         ends += model->labels[i] == 0;
     }
-    if (model->labels != NULL && (ends != model->score_count || model->labels[bytes - 1] != 0)) {
+    if (model->labels != NULL && (ends == 0 || model->head->rows % ends != 0 || model->labels[bytes - 1] != 0)) {
         return refuse(f, "%lu labels are named, but a step has %lu scores", (unsigned long)ends,
                       (unsigned long)model->score_count);
     }
+    model->label_count = ends;
     return model->labels != NULL;
 }
 
@@ -107,8 +171,9 @@ static bool read_header(const file *f, tinyrnn *model) {
     if (f->size < HEADER || memcmp(f->bytes, magic, sizeof magic) != 0) {
         return refuse(f, "it is no model.native, or it was cut short");
     }
-    if (uint32_at(f, 8) != FORMAT) {
-        return refuse(f, "it has the format %lu, but this engine reads %d", (unsigned long)uint32_at(f, 8), FORMAT);
+    if (uint32_at(f, 8) < 1 || uint32_at(f, 8) > FORMAT) {
+        return refuse(f, "it has the format %lu, but this engine reads 1 to %d", (unsigned long)uint32_at(f, 8),
+                      FORMAT);
     }
     if (uint32_at(f, 12) != f->size || f->size > MAX_FILE) {
         return refuse(f, "it has %lu bytes, but should have %lu", (unsigned long)f->size,
@@ -128,6 +193,9 @@ static bool read_header(const file *f, tinyrnn *model) {
         return refuse(f, "its frames are %lu vectors of speech apart; this engine takes up to %d",
                       (unsigned long)model->stride, MAX_VALUES);
     }
+    if (uint32_at(f, 8) >= 2) {
+        model->linear.frames = uint32_at(f, 44), model->linear.width = uint32_at(f, 48);
+    }
     if (model->layer_count > MAX_LAYERS) {
         return refuse(f, "it has %lu layers; this engine takes %d", (unsigned long)model->layer_count, MAX_LAYERS);
     }
@@ -144,12 +212,13 @@ bool tinyrnn_read(tinyrnn *model, const uint8_t *bytes, size_t size, char error[
         return false;
     }
     uint64_t layers_end = HEADER + (uint64_t)LAYER * model->layer_count;
-    uint32_t matrices = 1;
+    uint32_t matrices = 1 + (model->linear.frames > 0);
     if (layers_end > size) {
         return refuse(&f, "it ends within its layers");
     }
     for (uint32_t i = 0; i < model->layer_count; i++) {
-        matrices += uint32_at(&f, HEADER + LAYER * i) == GRU ? 2 : 1;
+        const uint32_t kind = kind_of(&f, HEADER + LAYER * i);
+        matrices += kind == GRU ? 2 : kind != DECODE;
     }
     if (layers_end + (uint64_t)MATRIX * matrices > size) {
         return refuse(&f, "it ends within its matrices");
@@ -160,13 +229,12 @@ bool tinyrnn_read(tinyrnn *model, const uint8_t *bytes, size_t size, char error[
         }
     }
     uint32_t values = model->feature_size;
-    model->state_size = model->feature_size;
+    model->state_size = model->feature_size, model->positions = 1;
     for (uint32_t i = 0; i < model->layer_count; i++) {
         if (!read_layer(&f, HEADER + LAYER * i, model, &model->layers[i], values)) {
             return false;
         }
         values = model->layers[i].outputs;
     }
-    model->head = &model->matrices[model->matrix_count++];
-    return check_shape(&f, model->head, model->score_count, values) && read_labels(&f, model);
+    return read_head(&f, model, values) && read_linear(&f, model) && read_labels(&f, model);
 }

@@ -4,9 +4,9 @@
 #include "file.h"
 #include "tiles.h"
 
-static const float *read_floats(const file *f, const char *name, uint32_t at, uint32_t rows) {
-    const float *values = (const float *)(const void *)section(f, name, at, 4 * ((uint64_t)rows + SLACK_ROWS), 4);
-    for (uint32_t i = 0; values != NULL && i < rows; i++) {
+const float *read_floats(const file *f, const char *name, uint32_t at, uint32_t count) {
+    const float *values = (const float *)(const void *)section(f, name, at, 4 * ((uint64_t)count + SLACK_ROWS), 4);
+    for (uint32_t i = 0; values != NULL && i < count; i++) {
         if (!(fabsf(values[i]) <= 1e6f)) {
             refuse(f, "%s must hold finite numbers up to 1e6", name);
             return NULL;

@@ -28,7 +28,15 @@ static void lay_out_scratch(tinyrnn *model) {
         if (l->kind == GRU) {
             l->h_at = take(&at, 4 * (size_t)l->outputs + SLACK);
             l->hq_at = take(&at, l->outputs + SLACK);
+        } else if (l->kind == DECODE) {
+            l->h_at = take(&at, 4 * (size_t)l->inputs + SLACK);
         }
+    }
+    if (model->linear.affine != NULL) {
+        const size_t history = (size_t)model->linear.frames * model->linear.width;
+        model->linear.rows_at = take(&at, history);
+        model->linear.columns_at = take(&at, history + SLACK);
+        model->linear.values_at = take(&at, 4 * (size_t)model->positions + SLACK);
     }
     model->frame_at = take(&at, 4 * (size_t)model->feature_size + SLACK);
     model->error_at = take(&at, 4 * (size_t)model->feature_size + SLACK);
@@ -59,6 +67,10 @@ static size_t row_offset_bytes(const tinyrnn *model, const matrix *m) {
     return model->kernel->needs_row_offset ? 4 * (round_up(m->rows, HIGH_ROWS)) : 0;
 }
 
+static size_t zeros_bytes(const tinyrnn *model) {
+    return model->decoded > 0 ? 4 * (3 * (size_t)model->decoded + SLACK_ROWS) : 0;
+}
+
 static size_t arena_bytes(const tinyrnn *model) {
     size_t at = 0;
     take(&at, sizeof *model);
@@ -68,6 +80,7 @@ static size_t arena_bytes(const tinyrnn *model) {
         take(&at, row_offset_bytes(model, &model->matrices[i]));
         take(&at, tinyrnn_spread_bytes(model->kernel, &model->matrices[i]));
     }
+    take(&at, zeros_bytes(model));
     take(&at, model->scratch_size);
     return at + ALIGNMENT;
 }
@@ -89,14 +102,17 @@ static void fill_row_offset(const tinyrnn *model, matrix *m) {
     }
 }
 
+static const matrix *moved(const matrix *m, tinyrnn *to, const tinyrnn *from) {
+    return m == NULL ? NULL : to->matrices + (m - from->matrices);
+}
+
 /* A copy of a struct still points into the original. */
 static void move_pointers(tinyrnn *to, const tinyrnn *from) {
     for (uint32_t i = 0; i < to->layer_count; i++) {
         layer *l = &to->layers[i];
-        l->input = to->matrices + (l->input - from->matrices);
-        l->state = l->state == NULL ? NULL : to->matrices + (l->state - from->matrices);
+        l->input = moved(l->input, to, from), l->state = moved(l->state, to, from);
     }
-    to->head = to->matrices + (from->head - from->matrices);
+    to->head = moved(from->head, to, from), to->linear.affine = moved(from->linear.affine, to, from);
 }
 
 tinyrnn *tinyrnn_open(const void *file, size_t size, const char *name, void *arena, size_t arena_size,
@@ -132,6 +148,7 @@ tinyrnn *tinyrnn_open(const void *file, size_t size, const char *name, void *are
             tinyrnn_spread(m, base + take(&at, spread));
         }
     }
+    model->zeros = memset(base + take(&at, zeros_bytes(model)), 0, zeros_bytes(model));
     model->scratch = base + take(&at, model->scratch_size);
     memset(model->scratch, 0, model->scratch_size);
     for (uint32_t i = 0; i < model->matrix_count && model->kernel->needs_row_offset; i++) {
@@ -158,7 +175,8 @@ const char *tinyrnn_label(const tinyrnn *model, uint32_t at) {
     if (label == NULL || at >= model->score_count) {
         return "";
     }
-    for (; at > 0; at--) {
+    const uint32_t of_each = model->head->rows / model->label_count;
+    for (uint32_t before = at % model->head->rows / of_each; before > 0; before--) {
         label += strlen(label) + 1;
     }
     return label;

@@ -56,7 +56,7 @@ typedef struct {
     int32_t *row_offset;         /* -128 times the sum of each row, for kernels that need it */
 } matrix;
 
-typedef enum { DENSE = 1, GRU = 2 } layer_kind;
+typedef enum { DENSE = 1, GRU = 2, DECODE = 3 } layer_kind;
 
 typedef struct {
     layer_kind kind;
@@ -65,8 +65,16 @@ typedef struct {
     float output_gain;     /* dense */
     const matrix *input;
     const matrix *state;   /* GRU; its units are `outputs` */
-    size_t h_at, hq_at;    /* GRU: float32 state and its int8 copy, in the scratch */
+    size_t h_at, hq_at;    /* GRU: float32 state and its int8 copy, in the scratch; decode: h_at, that of a position */
+    const float *positions; /* decode: (outputs / inputs, 3 inputs), and SLACK_ROWS more may be read */
 } layer;
+
+/* The map over the last frames beside the layers, see linear.c. */
+typedef struct {
+    const matrix *affine; /* (positions, frames); NULL: the model has none */
+    uint32_t width, frames;
+    size_t rows_at, columns_at, values_at; /* in the scratch: the frames, one after the other and side by side; a sum */
+} linear_map;
 
 typedef struct {
     const int16_t *sigmoid, *tanh; /* Q15, with one entry before them that a gather may touch */
@@ -121,10 +129,16 @@ struct tinyrnn {
     uint32_t stride; /* of the speech front end; 0: the file does not tell */
     float input_gain;
     layer layers[MAX_LAYERS];
-    matrix matrices[2 * MAX_LAYERS + 1];
+    uint32_t lasting_layers; /* up to the last GRU: what is behind them matters to a step's own scores alone */
+    matrix matrices[2 * MAX_LAYERS + 2];
     uint32_t matrix_count;
     const matrix *head;
+    uint32_t positions; /* the head is applied to each of so many equal parts of what the layers give */
+    uint32_t decoded;   /* units of the GRU before the decode layer; 0: there is no such layer */
+    linear_map linear;
+    const float *zeros; /* decode: (3 decoded,), and SLACK_ROWS more may be read */
     const char *labels; /* each ends with a zero byte; NULL if the file names none */
+    uint32_t label_count;
     size_t frame_at, error_at, q_at[2], ax_at, ah_at, room_at, gathered_at, scores_at, scratch_size;
     uint8_t *scratch;
     void *allocated;

@@ -1,13 +1,8 @@
 /* One step: arithmetic.step, line by line. */
-#include <string.h>
+#include "step.h"
 
-#include "model.h"
-
-static float *floats(uint8_t *scratch, size_t at) { return (float *)(void *)(scratch + at); }
-static int32_t *ints(uint8_t *scratch, size_t at) { return (int32_t *)(void *)(scratch + at); }
-static int8_t *bytes(uint8_t *scratch, size_t at) { return (int8_t *)(void *)(scratch + at); }
-
-/* The scratch holds the error and each GRU layer's h, and their int8 copies, while a stream is stepped. */
+/* The scratch holds the error and each GRU layer's h, and their int8 copies, and the frames of the linear map, while a
+ * stream is stepped. */
 static void take_state(const tinyrnn *model, uint8_t *scratch, const float *state) {
     memcpy(scratch + model->error_at, state, sizeof(float) * model->feature_size);
     state += model->feature_size;
@@ -18,6 +13,9 @@ static void take_state(const tinyrnn *model, uint8_t *scratch, const float *stat
             model->kernel->lines->quantize_state(floats(scratch, l->h_at), bytes(scratch, l->hq_at), l->outputs);
             state += l->outputs;
         }
+    }
+    if (model->linear.affine != NULL) {
+        tinyrnn_linear_take(model, scratch, state);
     }
 }
 
@@ -31,8 +29,27 @@ static void give_state(const tinyrnn *model, const uint8_t *scratch, float *stat
             state += l->outputs;
         }
     }
+    if (model->linear.affine != NULL) {
+        tinyrnn_linear_give(model, scratch, state);
+    }
 }
 
+/* The head, of each position. */
+static void give_scores(const tinyrnn *model, uint8_t *scratch, const int8_t *q, float *scores) {
+    const matrix *head = model->head;
+    int32_t *ax = ints(scratch, model->ax_at);
+    float *found = floats(scratch, model->scores_at);
+    for (size_t position = 0; position < model->positions; position++) {
+        model->kernel->product(head, q + position * head->columns, ax, scratch + model->gathered_at);
+        model->kernel->lines->affine(head, ax, found + position * head->rows);
+    }
+    if (model->linear.affine != NULL) {
+        tinyrnn_linear_add(model, scratch, found);
+    }
+    memcpy(scores, found, sizeof(float) * model->score_count);
+}
+
+/* `scores` may be NULL: then nothing is done that only they need. */
 static void step(const tinyrnn *model, uint8_t *scratch, const float *frame, float *scores) {
     const kernel *k = model->kernel;
     const elementwise *lines = k->lines;
@@ -43,7 +60,11 @@ static void step(const tinyrnn *model, uint8_t *scratch, const float *frame, flo
     memcpy(scratch + model->frame_at, frame, sizeof(float) * model->feature_size);
     lines->quantize_frame(floats(scratch, model->frame_at), floats(scratch, model->error_at), model->input_gain, q,
                       model->feature_size);
-    for (uint32_t i = 0; i < model->layer_count; i++) {
+    if (model->linear.affine != NULL) {
+        tinyrnn_linear_push(model, scratch, q);
+    }
+    const uint32_t layers = scores == NULL ? model->lasting_layers : model->layer_count;
+    for (uint32_t i = 0; i < layers; i++) {
         const layer *l = &model->layers[i];
         if (l->kind == GRU) {
             int8_t *hq = bytes(scratch, l->hq_at);
@@ -51,6 +72,9 @@ static void step(const tinyrnn *model, uint8_t *scratch, const float *frame, flo
             k->product(l->state, hq, ah, gathered);
             lines->gates(l, &model->tables, ax, ah, floats(scratch, model->room_at), floats(scratch, l->h_at), hq);
             q = hq;
+        } else if (l->kind == DECODE) {
+            q = bytes(scratch, model->q_at[next]);
+            tinyrnn_decode(model, scratch, l, q);
         } else {
             int8_t *outputs = bytes(scratch, model->q_at[next]);
             for (uint32_t window = 0; window < l->windows; window++) {
@@ -61,9 +85,9 @@ static void step(const tinyrnn *model, uint8_t *scratch, const float *frame, flo
             next = 1 - next;
         }
     }
-    k->product(model->head, q, ax, gathered);
-    lines->affine(model->head, ax, floats(scratch, model->scores_at));
-    memcpy(scores, scratch + model->scores_at, sizeof(float) * model->score_count);
+    if (scores != NULL) {
+        give_scores(model, scratch, q, scores);
+    }
 }
 
 static uint8_t *aligned(const tinyrnn *model, void *scratch) {
@@ -85,6 +109,17 @@ void tinyrnn_streams(const tinyrnn *model, void *scratch, const float *frames, s
     for (size_t i = 0; i < count; i++) {
         tinyrnn_steps(model, scratch, frames + i * model->feature_size, 1, states + i * model->state_size,
                       scores + i * model->score_count);
+    }
+}
+
+void tinyrnn_windows(const tinyrnn *model, void *scratch, const float *frames, size_t windows, size_t count,
+                     const float *state, float *scores) {
+    uint8_t *room = aligned(model, scratch);
+    for (size_t window = 0; window < windows; window++, scores += model->score_count) {
+        take_state(model, room, state);
+        for (size_t left = count; left > 0; left--, frames += model->feature_size) {
+            step(model, room, frames, left == 1 ? scores : NULL);
+        }
     }
 }
 

@@ -13,6 +13,7 @@
  *
  *     tinyrnn_reset(model, state);                                   state: tinyrnn_state_size(model) floats
  *     tinyrnn_steps(model, NULL, frame, 1, state, scores);           again and again
+ *     tinyrnn_windows(model, NULL, frames, 1, count, state, scores); or only what a whole window leads to: a forecast
  *
  * The file (model.native, see file.c) may come from anyone: it is checked when it is opened. Nothing is allocated
  * after that and after a stream is opened; both also work in memory of the program's own. The model does not change,
@@ -82,6 +83,12 @@ void tinyrnn_steps(const tinyrnn *model, void *scratch, const float *frames, siz
  * (count, score_count), and the states go on. */
 void tinyrnn_streams(const tinyrnn *model, void *scratch, const float *frames, size_t count, float *states,
                      float *scores);
+
+/* `windows` windows of `count` frames, at least one, each begun from `state`, which stays as it is: frames (windows,
+ * count, feature_size) -> the scores of each window's last step, (windows, score_count). What only the scores of the
+ * other steps need is left out; the bits are those of tinyrnn_steps. */
+void tinyrnn_windows(const tinyrnn *model, void *scratch, const float *frames, size_t windows, size_t count,
+                     const float *state, float *scores);
 
 /* Bytes that a stream of speech takes. */
 size_t tinyrnn_stream_size(const tinyrnn *model);

@@ -31,6 +31,22 @@ static void fill(float *values, size_t count, const uint8_t *bytes, size_t size)
     }
 }
 
+/* The frames as two windows that are the same must give the last of the scores twice. */
+static void last_of_windows(const tinyrnn *model, void *scratch, const float *frames, const float *expected) {
+    const size_t bytes = 4 * FRAMES * (size_t)tinyrnn_feature_size(model), row = tinyrnn_score_count(model);
+    uint8_t *twice = exactly(2 * bytes);
+    float *state = exactly(4 * (size_t)tinyrnn_state_size(model)), *scores = exactly(4 * 2 * row);
+    memcpy(twice, frames, bytes);
+    memcpy(twice + bytes, frames, bytes);
+    tinyrnn_windows(model, scratch, (const float *)(const void *)twice, 2, FRAMES, state, scores);
+    for (int window = 0; window < 2; window++) {
+        demand(memcmp(scores + window * row, expected, 4 * row) == 0, "a window ends with the scores of its last step");
+    }
+    free(scores);
+    free(state);
+    free(twice);
+}
+
 static float *step_frames(const tinyrnn *model, const uint8_t *sound, size_t size) {
     const size_t features = tinyrnn_feature_size(model), row = tinyrnn_score_count(model);
     float *frames = exactly(4 * FRAMES * features), *state = exactly(4 * (size_t)tinyrnn_state_size(model));
@@ -40,6 +56,7 @@ static float *step_frames(const tinyrnn *model, const uint8_t *sound, size_t siz
     tinyrnn_reset(model, state);
     tinyrnn_steps(model, scratch, frames, FRAMES - 1, state, scores);
     tinyrnn_streams(model, NULL, frames + (FRAMES - 1) * features, 1, state, scores + (FRAMES - 1) * row);
+    last_of_windows(model, scratch, frames, scores + (FRAMES - 1) * row);
     free(scratch);
     free(state);
     free(frames);

@@ -35,6 +35,9 @@ SHAPES = {
     "speech": tiny_model(2, (("dense", 3, 20, 20), ("gru", 6)), 40, 3),
     "wide": tiny_model(3, (("dense", 1, 300, 1),), 300, 1),
     "head": tiny_model(4, (), 5, 1),
+    "decoding": tiny_model(5, (("gru", 7), ("decode", 3)), 4, 3),
+    "forecaster": tiny_model(6, (("dense", 4, 5, 2), ("gru", 9), ("decode", 2)), 9, 3, linear=(6, 5)),
+    "linear": tiny_model(7, (), 4, 1, linear=(3, 40)),
 }
 
 
