@@ -35,11 +35,13 @@ class QuantileLoss:
         rows = torch.tensor(self.config.quantiles)[:, None]
         weights = torch.where(rows == 0.5, 1.0, self.tails)
         lines = by_quantile(model(batch[0]).float(), self.config)  # (batch, quantiles, horizon)
-        missed = batch[1][:, None] - lines
+        known = ~batch[1].isnan()
+        missed = torch.where(known[:, None], batch[1].nan_to_num()[:, None] - lines, 0.0)  # no NaN, for the gradient
         pinball = 2 * weights * torch.maximum(rows * missed, (rows - 1) * missed)
-        loss = pinball.nanmean() * len(rows)
+        count = known.sum().clamp(min=1)
+        loss = pinball.sum() / count
         if self.square:
-            loss = loss + self.square * missed[:, self.config.median].square().nanmean()
+            loss = loss + self.square * missed[:, self.config.median].square().sum() / count
         if not self.soft or len(batch) < 3:
             return loss
         told = (weights * (lines - batch[2]).abs()).mean() * len(rows)
