@@ -6,7 +6,7 @@ All on the same windows, every one of them. Errors are of the median, in standar
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from torch import nn
 from compress.report import Weights, describe
 from device_runtime import bundle as bundles
 from device_runtime import weights
-from device_runtime.bench import Cost
+from device_runtime.bench import Cost, SensorCost
 from device_runtime.bench import measure as measure_cost
 from device_runtime.engines import DEFAULT, available
 from device_runtime.evaluate_forecast import ForecastEvaluation, evaluate
@@ -24,6 +24,7 @@ from device_runtime.progress import progress
 from device_runtime.session import Session
 from scenarios.bundling import Traced
 from scenarios.forecasting.training import ForecastTrainings
+from scenarios.peers.peer import hold
 from train.bootstrap import Difference, paired_difference
 from train.forecast_metrics import ForecastErrors, forecast_errors
 from train.forecast_windows import ForecastWindows
@@ -62,7 +63,7 @@ class Measured:
 
     evaluation: ForecastEvaluation
     peers: list[PeerResult]
-    costs: list[Cost]
+    costs: list[Cost | SensorCost]
 
 
 def stages(trainings: ForecastTrainings, models: Mapping[str, nn.Module]) -> list[StageResult]:
@@ -128,18 +129,24 @@ def fastest(path: Path) -> str:
 def peers(trainings: ForecastTrainings, ours: ForecastEvaluation) -> Iterator[PeerResult]:
     """Each peer, fitted on training and validation data, on the very same windows."""
     config = trainings.scenario.forecaster
-    windows = trainings.standardised.windows("test", config.look_back, config.horizon)
+    read = trainings.standardised
+    held = replace(read, values=hold(read.values))  # peers know no gaps; what was never measured is no target either
+    windows = replace(
+        held.windows("test", config.look_back, config.horizon),
+        targets=read.windows("test", config.look_back, config.horizon).targets,
+    )
     for peer in trainings.scenario.peers:
-        fitted = peer.fit(trainings.standardised, config.look_back, config.horizon)
-        theirs = forecast_errors(fitted, windows)
-        yield PeerResult(peer.name, theirs.mse, theirs.mae, *_differences(ours, theirs, config.look_back))
+        fitted = peer.fit(held, config.look_back, config.horizon)
+        yield _beside(peer.name, ours, forecast_errors(fitted, windows), config.look_back)
 
 
-def _differences(ours: ForecastEvaluation, theirs: ForecastErrors, look_back: int) -> tuple[Difference, Difference]:
-    block = min(look_back, len(theirs.squared) // 2)
+def _beside(name: str, ours: ForecastEvaluation, theirs: ForecastErrors, look_back: int) -> PeerResult:
+    """A peer on the windows that the session told a forecast for: all, but behind a gap as long as a look-back."""
     by_window = np.stack([theirs.squared.mean(axis=1), theirs.absolute.mean(axis=1)], axis=1)
     known = np.isfinite(by_window).all(axis=1) & np.isfinite(ours.model.by_window).all(axis=1)
+    mse, mae = by_window[known].mean(axis=0)
+    block = min(look_back, int(known.sum()) // 2)
     squared, absolute = (
         paired_difference(ours.model.by_window[known, kind], by_window[known, kind], block) for kind in (0, 1)
     )
-    return squared, absolute
+    return PeerResult(name, float(mse), float(mae), squared, absolute)

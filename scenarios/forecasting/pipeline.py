@@ -77,10 +77,13 @@ def run(scenario: ForecastScenario, runs: Path, console: Console | None = None, 
 
 
 def stream_of_tests(trainings: ForecastTrainings, frames: int) -> torch.Tensor:
-    """Segments of test windows one after the other, all channels in turn: (frames, feature_size)."""
+    """Segments of test windows one after the other, all channels in turn: (frames, feature_size).
+
+    A short test part is gone through again: the state that it meets is another one then.
+    """
     windows = trainings.windows("test")
     needed = -(-frames // windows.config.segments)
-    numbers = torch.linspace(0, len(windows) - 1, min(needed, len(windows))).long()
+    numbers = torch.linspace(0, max(needed, len(windows)) - 1, needed).long() % len(windows)
     return windows[numbers][0].flatten(0, 1)
 
 

@@ -72,7 +72,7 @@ class ForecastScenario:
     share: float = 1.0
     """Of all training windows, what an epoch draws: neighbours are nearly the same window."""
 
-    swing: Swing = Swing()
+    swing: Swing = field(default_factory=Swing)
     """How windows are varied while training."""
 
     soft: float = 0.5
