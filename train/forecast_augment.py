@@ -1,8 +1,8 @@
-"""Windows larger, smaller and upside down: what a forecaster must not learn by heart of one year of readings.
+"""Windows larger, smaller and upside down: what a forecaster must not learn by heart of a few months of readings.
 
 A window is measured from its last value, so its multiple is as good a window, and so is its mirror image: loads that
-fall where these rose. On ETTh1 the validation error of a GRU of 64 units began to rise after two passes without this,
-and was lower and still falling after four with it.
+fall where these rose. On ETTm1 a spread of 0.4 took 1.3 % off the validation error of one model, mirror images took
+nothing. On ETTh1 both kept a single model from overfitting, but a student of several teachers was better without them.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from train.loop import Batch
 class Swing:
     """Draws a factor for each window of a batch."""
 
-    spread: float = 0.5
+    spread: float = 0.4
     """Standard deviation of the factor's logarithm; 0 leaves the size alone."""
 
-    mirrored: float = 0.5
+    mirrored: float = 0.0
     """Share of windows that are turned upside down."""
 
     def __call__(self, batch: Batch, width: int, generator: torch.Generator) -> Batch:
