@@ -34,6 +34,8 @@ SCENARIOS = {
     "arabic_commands": ("scenarios.arabic_commands", "SCENARIO"),
     "arabic_commands_small": ("scenarios.arabic_commands", "SMALL"),
     "load_forecast": ("scenarios.load_forecast", "SCENARIO"),
+    "load_forecast_etth1": ("scenarios.load_forecast", "ETTH1"),
+    "load_forecast_ettm1": ("scenarios.load_forecast", "ETTM1"),
 }
 """Where each scenario's recipe is; imported only when it is asked for."""
 

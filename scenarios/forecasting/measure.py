@@ -70,7 +70,7 @@ def stages(trainings: ForecastTrainings, models: Mapping[str, nn.Module]) -> lis
     """The teachers' mean and every model that was made from it, in torch."""
     rows = []
     if trainings.scenario.teachers:
-        windows = trainings.windows("test", trainings.scenario.teacher)
+        windows = trainings.windows("test")
         square, absolute = _mean_errors(trainings.teachers, windows)
         size = describe(
             {f"{i}.{k}": p.detach().numpy() for i, t in enumerate(trainings.teachers) for k, p in t.named_parameters()}

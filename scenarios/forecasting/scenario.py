@@ -62,8 +62,10 @@ class ForecastScenario:
     """Held against the bundle on the same windows."""
 
     forecaster: ForecasterConfig = field(default_factory=ForecasterConfig)
-    teacher: ForecasterConfig = field(default_factory=lambda: ForecasterConfig(hidden=192))
-    teachers: int = 3
+    teacher: tuple[ForecasterConfig, ...] = (ForecasterConfig(linear=False), ForecasterConfig(linear=True))
+    """Shapes of the teachers, in turn: models that differ err in different ways."""
+
+    teachers: int = 4
     """How many teachers, each with its own seed; the student hears their mean."""
 
     schedule: Schedule = field(default_factory=lambda: Schedule(epochs=10, learning_rate=4e-3))
@@ -72,7 +74,7 @@ class ForecastScenario:
     share: float = 1.0
     """Of all training windows, what an epoch draws: neighbours are nearly the same window."""
 
-    swing: Swing = field(default_factory=Swing)
+    swing: Swing = Swing(0.4, 0.0)
     """How windows are varied while training."""
 
     soft: float = 0.5

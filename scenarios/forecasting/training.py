@@ -46,11 +46,12 @@ class ForecastTrainings:
         """Trained, ready to teach."""
         scenario = self.scenario
         made = []
-        for seed in range(scenario.seed, scenario.seed + scenario.teachers):
+        for number in range(scenario.teachers):
+            config, seed = scenario.teacher[number % len(scenario.teacher)], scenario.seed + number
             torch.manual_seed(seed)
-            teacher = Forecaster(scenario.teacher)
-            windows = self.windows("train", scenario.teacher)
-            self._fit(f"teacher-{seed}", teacher, windows, self.loss(0.0), scenario.teacher_schedule, seed)
+            teacher = Forecaster(config)
+            windows, loss = self.windows("train", config), QuantileLoss(config)
+            self._fit(f"teacher-{seed}", teacher, windows, loss, scenario.teacher_schedule, seed)
             made.append(teacher)
         return made
 
