@@ -106,5 +106,5 @@ class SparseMap(nn.Module):
     def forecast(self, inputs: Float32) -> Float32:
         """Of NumPy arrays, without gradients."""
         with torch.no_grad():
-            given: Float32 = self(torch.from_numpy(np.ascontiguousarray(inputs))).numpy()
+            given: Float32 = self(torch.from_numpy(np.array(inputs))).numpy()
         return given

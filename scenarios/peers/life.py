@@ -27,7 +27,7 @@ class LifePeer(Protocol):
 
 
 def features(rows: Float32, window: int) -> np.ndarray:
-    """Of the newest `window` rows, or all while there are fewer: mean and slope of each channel, and the cycle count."""
+    """Mean and slope of each channel over the newest `window` rows (all while they are fewer), and the cycle count."""
     if len(rows) < 2:
         raise InputError(f"{len(rows)} cycles show no slope: expected at least 2 of an engine.")
     newest = rows[-window:].astype(np.float64)
