@@ -113,9 +113,8 @@ class ForecastTrainings:
         settings: str = "",
     ) -> None:
         scenario = self.scenario
-        told = repr(
-            (scenario.data, windows.config, scenario.batch_size, scenario.share, loss, schedule, seed, settings)
-        )
+        drawn = scenario.batch_size, scenario.share, scenario.swing
+        told = repr((scenario.data, windows.config, drawn, loss, schedule, seed, settings))
         digest = hashlib.sha256(told.encode())
         if windows.taught is not None:  # another teacher is another training
             digest.update(windows.taught[::97].contiguous().numpy().tobytes())
