@@ -44,7 +44,10 @@ def add_verb(verbs: Any) -> None:
     """Called by `device_runtime.cli` through the entry-point group."""
     text = "train, compress, export and verify a scenario's bundle"
     shown = examples(
-        "build demo --words lumos,nox", "build arabic_commands --data DIR", "build keyword_spotting --quick"
+        "build demo --words lumos,nox",
+        "build load_forecast --csv greenhouse.csv",
+        "build arabic_commands --data DIR",
+        "build keyword_spotting --quick",
     )
     parser = verbs.add_parser("build", help=text, description=f"{text.capitalize()}.", epilog=shown)
     parser.add_argument("scenario", help=f"one of: {', '.join(SCENARIOS)}")
@@ -52,6 +55,7 @@ def add_verb(verbs: Any) -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where the run's folder goes")
     parser.add_argument("--seed", type=seed, help="another seed than the scenario's")
     parser.add_argument("--words", help="other words for the demo, separated by commas: any that you can spell")
+    parser.add_argument("--csv", type=Path, help="your own log of sensors for load_forecast: times and numbers")
     parser.add_argument(
         "--quick", action="store_true", help="all data, but hardly trained: to see that everything runs"
     )
@@ -71,7 +75,7 @@ def build(args: argparse.Namespace) -> int:
     from scenarios.variants import with_options
 
     torch.set_num_threads(1)  # on few cores one thread is the fastest, and always gives the same bits
-    scenario = with_options(recipe, args.seed, args.words)
+    scenario = with_options(recipe, args.seed, args.words, args.csv)
     pipeline: Any = importlib.import_module(scenario.PIPELINE)
     progress = Console(stderr=True)
     try:
@@ -88,7 +92,7 @@ def build(args: argparse.Namespace) -> int:
 
 def _typed(args: argparse.Namespace) -> list[str]:
     """The options that decide what is built, beside those that a scenario itself tells (its seed, --quick)."""
-    options = {"--words": args.words, "--data": args.data}
+    options = {"--words": args.words, "--csv": args.csv, "--data": args.data}
     return [text for name, value in options.items() if value is not None for text in (name, str(value))]
 
 
