@@ -1,4 +1,4 @@
-"""The forecaster of a user's own log: the recipe of a scenario, with the shape that the log's clock and length allow."""
+"""The forecaster of a user's own log: a scenario's recipe in the shape that the log's clock and length allow."""
 
 from __future__ import annotations
 
@@ -35,9 +35,10 @@ def for_log(scenario: ForecastScenario, path: Path) -> ForecastScenario:
         name=f"{scenario.name}_{''.join(c if c.isalnum() else '_' for c in path.stem)}",
         title=f"Forecasts of {path.stem}",
         summary=(
-            f"{', '.join(series.channels)}, forecast {student.horizon} samples ahead from the last {student.look_back}, "
-            "with 80 % intervals that adapt on the device."
+            f"{', '.join(series.channels)}, forecast {student.horizon} samples ahead from the last "
+            f"{student.look_back}, with 80 % intervals that adapt on the device."
         ),
+        typed=scenario.name,
         data=data,
         budget=ForecastBudget(size_kb=60, coverage=(0.7, 0.9), worse_than_linear=True),
         peers=(LastValue(), Seasonal(period), LinearMap(), CrossPeriod((student.segment,))),

@@ -74,7 +74,7 @@ class ForecastScenario:
     share: float = 1.0
     """Of all training windows, what an epoch draws: neighbours are nearly the same window."""
 
-    swing: Swing = Swing(0.4, 0.0)
+    swing: Swing = field(default_factory=Swing)
     """How windows are varied while training."""
 
     soft: float = 0.5
@@ -85,6 +85,9 @@ class ForecastScenario:
     intervals: Intervals = Intervals()
     unit: str = ""
     """Of the readings, for charts."""
+
+    typed: str = ""
+    """What to type after `tinyrnn build`, where that is not the name: a user's own log has a bundle of its own name."""
 
     seed: int = 0
     notes: tuple[str, ...] = ()
