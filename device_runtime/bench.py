@@ -1,6 +1,4 @@
-"""What a bundle costs on this machine: microseconds a step and a second of audio or a sample of sensors, and the memory
-of a fresh process.
-"""
+"""What a bundle costs on this machine: microseconds a step, a second of audio or a sample of sensors; and memory."""
 
 from __future__ import annotations
 

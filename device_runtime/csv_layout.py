@@ -16,7 +16,7 @@ SEPARATORS = (";", "\t", ",", "|")
 
 TIME_NAMES = (
     "timestamp", "datetime", "date_time", "date time", "time", "date", "ts", "utc", "epoch", "unix", "unixtime",
-    "last_changed", "last_updated", "zeit", "zeitstempel", "datum", "t", "seconds",
+    "last_changed", "last_updated", "zeit", "zeitstempel", "datum", "seconds",
 )  # fmt: skip
 """Of columns that say that they are times, as loggers and spreadsheets call them."""
 
@@ -150,10 +150,10 @@ def _time_columns(
     told += [column for column in free if column not in told and re.search(r"time|date|zeit|datum", lower[column])]
     for column in [*told, *(column for column in free if column not in told)]:
         texts = [row[column].strip() for row in body]
-        if all(DATE_ALONE.fullmatch(text) for text in texts):
+        if DATE_ALONE.fullmatch(texts[0]):
             for other in free:
                 joined = [f"{text} {row[other].strip()}" for text, row in zip(texts, body, strict=True)]
-                if all(TIME_ALONE.fullmatch(row[other].strip()) for row in body) and (found := time_format(joined)):
+                if TIME_ALONE.fullmatch(body[0][other].strip()) and (found := time_format(joined)):
                     return (column, other), found
         if found := time_format(texts, named=column in told):
             return (column,), found
@@ -178,8 +178,9 @@ def _column(channel: str, header: Sequence[str], others: Sequence[int], name: st
 
 
 def _is_numeric(body: Sequence[Sequence[str]], column: int) -> bool:
-    texts = [row[column].strip() for row in body]
-    return all(_is_number(text) for text in texts) and any(_NUMBER.fullmatch(text) for text in texts)
+    """By its first reading; text that follows is an error, and no reason to leave the column out."""
+    first = next((text for row in body if (text := row[column].strip()).lower() not in MISSING), "")
+    return _NUMBER.fullmatch(first) is not None
 
 
 def _is_number(cell: str) -> bool:

@@ -54,7 +54,7 @@ class TimeFormat:
 
 
 def time_format(texts: Sequence[str], named: bool = False) -> TimeFormat | None:
-    """How these cells of one column tell the time; None if they do not.
+    """How these cells of one column tell the time, by the first of them; None if they do not.
 
     `named`: the column says that it is a time, so that any numbers are seconds.
 
@@ -62,15 +62,12 @@ def time_format(texts: Sequence[str], named: bool = False) -> TimeFormat | None:
     ('ISO 8601', 'day first', None)
     """
     texts = [text.strip() for text in texts]
-    if not texts or not all(texts):
-        return None
-    if all(_NUMBER.fullmatch(text) for text in texts):
+    if _NUMBER.fullmatch(texts[0]):
         return _epoch(float(texts[0].replace(",", ".")), named)
-    if all(_PARTS.fullmatch(text) for text in texts):
-        return _day_or_month_first(texts)
+    if _PARTS.fullmatch(texts[0]):
+        return _day_or_month_first([text for text in texts if _PARTS.fullmatch(text)])
     try:
-        for text in texts:
-            _iso(text)
+        _iso(texts[0])
     except ValueError:
         return None
     return TimeFormat("ISO 8601", _iso)
@@ -103,10 +100,13 @@ def _day_or_month_first(texts: Sequence[str]) -> TimeFormat | None:
     day_first = TimeFormat("day first", lambda text: _from_parts(text, 1, 3))
     month_first = TimeFormat("month first", lambda text: _from_parts(text, 3, 1))
     if "." in texts[0].split()[0] or max(first for first, _ in pairs) > 12:
-        return _if_all(day_first, texts)
+        return _if_possible(day_first, texts[0])
     if max(second for _, second in pairs) > 12:
-        return _if_all(month_first, texts)
-    spans = [max(seconds) - min(seconds) for seconds in (_all(day_first, texts), _all(month_first, texts))]
+        return _if_possible(month_first, texts[0])
+    spans = []
+    for way in (day_first, month_first):
+        seconds = [way.seconds(text) for text in texts if _if_possible(way, text)]
+        spans.append(max(seconds) - min(seconds) if seconds else 0)
     if spans[0] == spans[1]:
         raise InputError(
             f"the time {texts[0]!r} may begin with the day or with the month. Write it as 2016-07-31 00:00:00, or "
@@ -115,13 +115,9 @@ def _day_or_month_first(texts: Sequence[str]) -> TimeFormat | None:
     return day_first if spans[0] < spans[1] else month_first
 
 
-def _all(way: TimeFormat, texts: Sequence[str]) -> list[float]:
-    return [way.seconds(text) for text in texts]
-
-
-def _if_all(way: TimeFormat, texts: Sequence[str]) -> TimeFormat | None:
+def _if_possible(way: TimeFormat, text: str) -> TimeFormat | None:
     try:
-        _all(way, texts)
+        way.seconds(text)
     except ValueError:
         return None
     return way
