@@ -14,7 +14,10 @@ from device_runtime.errors import PromiseError
 PROMISED_FRAMES = 10_000
 
 Student = Callable[[Float32], tuple[Float32, Float32]]
-"""Frames of one stream (n, feature_size) -> scores (n, labels) and the state after each frame (n, state_size)."""
+"""Frames of one stream (n, feature_size) -> scores (n, score_size) and the state after each frame (n, state_size).
+
+A forecaster's windows may follow one another as one stream: its state is carried, and every step is compared.
+"""
 
 OUTPUTS = ("scores", "next_state")
 
