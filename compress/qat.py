@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from device_runtime import arithmetic
-from device_runtime.arithmetic import INT8_MAX, STATE_COPY_SCALE, STATE_SCALE
+from device_runtime import arithmetic, fixed_point
+from device_runtime.fixed_point import INT8_MAX, STATE_COPY_SCALE, STATE_SCALE
 
-_SIGMOID = torch.from_numpy(arithmetic.SIGMOID_Q15.astype(np.float32)) / STATE_SCALE
-_TANH = torch.from_numpy(arithmetic.TANH_Q15.astype(np.float32)) / STATE_SCALE
+_SIGMOID = torch.from_numpy(fixed_point.SIGMOID_Q15.astype(np.float32)) / STATE_SCALE
+_TANH = torch.from_numpy(fixed_point.TANH_Q15.astype(np.float32)) / STATE_SCALE
 
 
 BIAS_PER_UNIT = 4096
@@ -213,12 +213,12 @@ class _Recurrence(torch.autograd.Function):
             rz = _look_up(
                 _SIGMOID,
                 gx[:, step, : 2 * hidden] + gh[:, : 2 * hidden],
-                arithmetic.SIGMOID_PER_UNIT,
-                arithmetic.SIGMOID_HALF,
+                fixed_point.SIGMOID_PER_UNIT,
+                fixed_point.SIGMOID_HALF,
             )
             r, z = rz[:, :hidden], rz[:, hidden:]
             ghn = gh[:, 2 * hidden :]
-            n = _look_up(_TANH, gx[:, step, 2 * hidden :] + r * ghn, arithmetic.TANH_PER_UNIT, arithmetic.TANH_HALF)
+            n = _look_up(_TANH, gx[:, step, 2 * hidden :] + r * ghn, fixed_point.TANH_PER_UNIT, fixed_point.TANH_HALF)
             blended = torch.floor((n + z * (h - n)) * STATE_SCALE + 0.5).clamp(1 - STATE_SCALE, STATE_SCALE - 1)
             h = blended * (1 / STATE_SCALE)
             for list_, value in zip(kept, (h, hq, rz, n, ghn), strict=True):

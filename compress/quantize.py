@@ -12,7 +12,7 @@ from torch import nn
 from compress.method import Workbench
 from compress.prune import keep_zeros
 from compress.qat import FloatStudent, Int8Student
-from device_runtime.arithmetic import INT8_MAX
+from device_runtime.fixed_point import INT8_MAX
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""tinyrnn on a device: open a bundle, push samples, get events.
+"""tinyrnn on a device: open a bundle, push samples of sound or of sensors, get events.
 
 >>> session = Session.open("demo.bundle")  # doctest: +SKIP
 >>> session.push(samples)  # doctest: +SKIP
@@ -10,16 +10,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from device_runtime.errors import BundleError, EngineError, InputError, PromiseError, TinyRnnError
-from device_runtime.events import Detection, Event
+from device_runtime.events import Anomaly, Detection, Drift, Estimate, Event, Forecast, Gap
 
 if TYPE_CHECKING:
     from device_runtime.session import Session
 
 __all__ = [
+    "Anomaly",
     "BundleError",
     "Detection",
+    "Drift",
     "EngineError",
+    "Estimate",
     "Event",
+    "Forecast",
+    "Gap",
     "InputError",
     "PromiseError",
     "Session",

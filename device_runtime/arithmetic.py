@@ -3,20 +3,31 @@
 A frame (float32) is quantized to int8 with error feedback, passes through any number of layers, and leaves the linear
 head as float32 scores. Between layers everything is int8; products are int8 x int8 summed in int32; each elementwise
 line below is one IEEE float32 operation, in the order written, so that any runtime without fused multiply-add and
-without `-ffast-math` gives the same bits. The non-linearities are tables, so no runtime's `exp` matters.
+without `-ffast-math` gives the same bits. `fixed_point` has the rounding and the tables of the non-linearities. Scales
+are multiplied, never divided: some runtimes approximate division.
 
-Rounding is `floor(v + 0.5)` everywhere: half-to-even and half-away differ between runtimes. Scales are multiplied,
-never divided: some runtimes approximate division.
+A forecaster decodes many positions in one step (`Decode`), slides its head over them, and may add a linear map of its
+latest frames (`Linear`).
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cache, cached_property
 
 import numpy as np
 import numpy.typing as npt
+
+from device_runtime.fixed_point import (
+    INT8_MAX,
+    STATE_COPY_SCALE,
+    STATE_SCALE,
+    clip,
+    constant,
+    lookup_sigmoid,
+    lookup_tanh,
+    round_half_up,
+)
 
 Float32 = npt.NDArray[np.float32]
 Int8 = npt.NDArray[np.int8]
@@ -24,74 +35,11 @@ Int8 = npt.NDArray[np.int8]
 MAX_COLUMNS = 1024
 """127 * 127 * 1024 < 2**24: up to here a float32 holds every partial sum of a row exactly."""
 
-INT8_MAX = 127
-STATE_SCALE = 32768
-"""The recurrent state is a Q15 number: float32 on the grid 2**-15, |h| < 1."""
-
-STATE_COPY_SCALE = 128
-"""The int8 copy of the state that enters the products: hq = rnd(h * 128)."""
-
-SIGMOID_PER_UNIT, SIGMOID_HALF = 256, 2048
-TANH_PER_UNIT, TANH_HALF = 512, 4096
-
-
-def _constant(value: float) -> Float32:
-    """A float32 of no dimensions: half the cost of a Python number in an operation on a short vector."""
-    return np.array(value, np.float32)
-
-
-_HALF = _constant(0.5)
-_INT8 = _constant(-INT8_MAX), _constant(INT8_MAX)
-_RELU = _constant(0), _constant(INT8_MAX)
-_Q15 = _constant(1 - STATE_SCALE), _constant(STATE_SCALE - 1)
-_STATE_SCALE, _STATE_UNIT = _constant(STATE_SCALE), _constant(1 / STATE_SCALE)
-_STATE_COPY_SCALE = _constant(STATE_COPY_SCALE)
-
-
-def round_half_up(v: Float32) -> Float32:
-    """floor(v + 0.5), the only rounding of this project."""
-    rounded: Float32 = np.add(v, _HALF)
-    return np.floor(rounded, out=rounded)
-
-
-def _clip(v: Float32, limits: tuple[Float32, Float32]) -> Float32:
-    """Keep `v` within its limits, in place: several times faster than `np.clip` on vectors of this size."""
-    np.maximum(v, limits[0], out=v)
-    return np.minimum(v, limits[1], out=v)
-
-
-def _q15_table(function: str, per_unit: int, half: int) -> npt.NDArray[np.int16]:
-    """Entry i is the function at (i - half) / per_unit, rounded to Q15 and kept inside +-32767."""
-    at = [(i - half) / per_unit for i in range(2 * half)]
-    exact = [1 / (1 + math.exp(-v)) for v in at] if function == "sigmoid" else [math.tanh(v) for v in at]
-    q15 = [math.floor(v * STATE_SCALE + 0.5) for v in exact]
-    return np.clip(q15, -STATE_SCALE + 1, STATE_SCALE - 1).astype(np.int16)
-
-
-# Computed in float64, where the nearest entry to a rounding boundary is still a million ulps away from it: every
-# libm gives these very integers. A test holds their SHA-256.
-SIGMOID_Q15 = _q15_table("sigmoid", SIGMOID_PER_UNIT, SIGMOID_HALF)
-TANH_Q15 = _q15_table("tanh", TANH_PER_UNIT, TANH_HALF)
-
-
-class _Table:
-    """A table as the step uses it: float32 values, and the constants that find an entry."""
-
-    def __init__(self, q15: npt.NDArray[np.int16], per_unit: int, half: int) -> None:
-        self.values = q15.astype(np.float32) * _STATE_UNIT
-        self.per_unit = _constant(per_unit)
-        self.half = _constant(half)
-        self.limits = _constant(-half), _constant(half - 1)
-
-    def __call__(self, v: Float32) -> Float32:
-        """The entry nearest to each value."""
-        at = _clip(round_half_up(v * self.per_unit), self.limits)
-        at += self.half
-        return self.values.take(at.astype(np.intp))
-
-
-_SIGMOID = _Table(SIGMOID_Q15, SIGMOID_PER_UNIT, SIGMOID_HALF)
-_TANH = _Table(TANH_Q15, TANH_PER_UNIT, TANH_HALF)
+_INT8 = constant(-INT8_MAX), constant(INT8_MAX)
+_RELU = constant(0), constant(INT8_MAX)
+_Q15 = constant(1 - STATE_SCALE), constant(STATE_SCALE - 1)
+_STATE_SCALE, _STATE_UNIT = constant(STATE_SCALE), constant(1 / STATE_SCALE)
+_STATE_COPY_SCALE = constant(STATE_COPY_SCALE)
 
 
 @dataclass(frozen=True)
@@ -165,15 +113,63 @@ class Gru:
 
 
 @dataclass(frozen=True)
+class Decode:
+    """Many positions at once, right after a GRU: from its new state, one step of it for each position.
+
+    The recurrent weights are those of the GRU, `gru.state`; its product with the state is taken once. A row of
+    `positions` stands where the GRU adds the input's share of the gates (SegRNN's parallel decoding, Lin et al. 2023,
+    arXiv:2308.11200, with embedding, product and bias in one). It has no state of its own.
+    """
+
+    positions: Float32  # (positions, 3 hidden)
+
+    @cached_property
+    def units_first(self) -> Float32:
+        """As the gates take them, (3 hidden, positions)."""
+        return np.ascontiguousarray(self.positions.T)
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A linear map of the latest quantized frames, beside the layers: what came at the same place of each frame.
+
+    Position p of feature j gets f32(sum over k of weight[p, k] . q[k, j]) * scale[p] + bias[p], where k = 0 is the
+    oldest frame. The frames are in the state as whole numbers, `width` of each, frame after frame.
+    """
+
+    affine: Affine  # (positions, frames)
+    width: int
+    """So many features of a frame, from its first; the others are not samples."""
+
+    @property
+    def frames(self) -> int:
+        """How many frames it sees, the newest among them."""
+        return int(self.affine.weight.shape[1])
+
+    @property
+    def history_size(self) -> int:
+        """Its share of the state vector."""
+        return self.frames * self.width
+
+
+Layer = Dense | Gru | Decode
+
+
+@dataclass(frozen=True)
 class Model:
-    """All that one step needs: layers in order, then the head."""
+    """All that one step needs: layers in order, then the head, and perhaps a linear map beside them."""
 
     feature_size: int
     input_gain: np.float32
     """127 / (the largest feature): multiplies a frame before it is rounded to int8."""
 
-    layers: tuple[Dense | Gru, ...]
+    layers: tuple[Layer, ...]
+    """A `Decode` follows a `Gru` and is the last one."""
+
     head: Affine
+    """Slides over the positions; its rows are levels x `linear.width` where there is a linear map."""
+
+    linear: Linear | None = None
 
     @property
     def hidden_sizes(self) -> tuple[int, ...]:
@@ -181,9 +177,21 @@ class Model:
         return tuple(layer.hidden for layer in self.layers if isinstance(layer, Gru))
 
     @property
+    def positions(self) -> int:
+        """How many positions the head is applied to: 1, unless the last layer decodes more."""
+        last = self.layers[-1] if self.layers else None
+        return len(last.positions) if isinstance(last, Decode) else 1
+
+    @property
+    def score_size(self) -> int:
+        """Length of the score vector, which is position-major: the head's rows for the first position, and so on."""
+        return self.positions * len(self.head.bias)
+
+    @property
     def state_size(self) -> int:
-        """Length of the state vector: the quantizer's error, then each GRU layer's h."""
-        return self.feature_size + sum(self.hidden_sizes)
+        """Length of the state vector: the quantizer's error, then each GRU layer's h, then the linear map's frames."""
+        history = self.linear.history_size if self.linear else 0
+        return self.feature_size + sum(self.hidden_sizes) + history
 
     def initial_state(self) -> Float32:
         """The state before the first frame: all zeros, (state_size,)."""
@@ -199,21 +207,32 @@ def quantize_frame(frame: Float32, error: Float32, gain: np.float32) -> tuple[Fl
     wanted = frame * gain + error
     rounded = round_half_up(wanted)
     error = wanted - rounded
-    return _clip(rounded, _INT8), error
+    return clip(rounded, _INT8), error
 
 
 def dense(layer: Dense, q: Float32) -> Float32:
     """One dense layer on int8 values (held in float32), (inputs,) -> (outputs,)."""
     v = layer.affine(q.take(layer.window_index(q.size))).reshape(-1)
     v *= layer.output_gain
-    return _clip(round_half_up(v), _RELU)
+    return clip(round_half_up(v), _RELU)
 
 
 def gru(layer: Gru, q: Float32, h: Float32) -> Float32:
     """The next Q15 state of one GRU layer, from int8 inputs (held in float32) and the present state (hidden,)."""
-    hidden = layer.hidden
-    gx = layer.input(q)  # (3 hidden,)
-    gh = layer.state(quantize_state(h))
+    return gates(layer.input(q), layer.state(quantize_state(h)), h)
+
+
+def decode(layer: Decode, after: Gru, q: Float32, h: Float32) -> Float32:
+    """The int8 copies of each position's state (held in float32), (hidden,) -> (positions, hidden).
+
+    `h` is the new state of the GRU that the layer comes after, `q` its int8 copy.
+    """
+    return quantize_state(gates(layer.units_first, after.state(q)[:, None], h[:, None])).T
+
+
+def gates(gx: Float32, gh: Float32, h: Float32) -> Float32:
+    """The next Q15 states from the input's and the state's share of the gates, (3 hidden, ..), and h (hidden, ..)."""
+    hidden = len(h)
     rz = lookup_sigmoid(gx[: 2 * hidden] + gh[: 2 * hidden])
     r, z = rz[:hidden], rz[hidden:]
     n = lookup_tanh(gx[2 * hidden :] + r * gh[2 * hidden :])
@@ -221,37 +240,47 @@ def gru(layer: Gru, q: Float32, h: Float32) -> Float32:
     blended *= z
     blended += n
     blended *= _STATE_SCALE
-    next_h = _clip(round_half_up(blended), _Q15)
+    next_h = clip(round_half_up(blended), _Q15)
     next_h *= _STATE_UNIT
     return next_h
 
 
 def quantize_state(h: Float32) -> Float32:
     """The int8 copy of a Q15 state (held in float32)."""
-    return _clip(round_half_up(h * _STATE_COPY_SCALE), _INT8)
+    return clip(round_half_up(h * _STATE_COPY_SCALE), _INT8)
 
 
-def lookup_sigmoid(v: Float32) -> Float32:
-    """Sigmoid from the table, on the Q15 grid."""
-    return _SIGMOID(v)
+def remember(linear: Linear, q: Float32, history: Float32) -> Float32:
+    """The frames that the linear map sees now, (frames * width,): the oldest makes room for `q`."""
+    return np.concatenate([history[linear.width :], q[: linear.width]])
 
 
-def lookup_tanh(v: Float32) -> Float32:
-    """Tanh from the table, on the Q15 grid."""
-    return _TANH(v)
+def add_linear(linear: Linear, history: Float32, scores: Float32) -> Float32:
+    """Add the linear map to every level of every position, (positions, levels * width) -> the same shape."""
+    by_feature = history.reshape(linear.frames, linear.width).T
+    ahead = linear.affine(by_feature).T  # (positions, width)
+    levels = scores.reshape(len(ahead), -1, linear.width)
+    return (levels + ahead[:, None]).reshape(scores.shape)
 
 
 def step(model: Model, frame: Float32, state: Float32) -> tuple[Float32, Float32]:
-    """One frame through the model: (feature_size,), (state_size,) -> scores (labels,), next state (state_size,)."""
+    """One frame through the model: (feature_size,), (state_size,) -> scores (score_size,), next state (state_size,)."""
     at = model.feature_size
     q, error = quantize_frame(frame, state[:at], model.input_gain)
-    next_state = [error]
+    next_state, newest = [error], q
     for layer in model.layers:
         if isinstance(layer, Dense):
             q = dense(layer, q)
-        else:
+        elif isinstance(layer, Gru):
             h = gru(layer, q, state[at : at + layer.hidden])
             next_state.append(h)
             at += layer.hidden
-            q = quantize_state(h)
-    return model.head(q), np.concatenate(next_state)
+            q, recurrent = quantize_state(h), layer
+        else:
+            q = decode(layer, recurrent, q, h)
+    scores = model.head(q)
+    if model.linear is not None:
+        history = remember(model.linear, newest, state[at:])
+        next_state.append(history)
+        scores = add_linear(model.linear, history, scores)
+    return scores.reshape(-1), np.concatenate(next_state)

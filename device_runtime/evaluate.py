@@ -227,9 +227,13 @@ def _begins(session: Session, before: Float32, lead: Float32) -> list[str]:
     session.reset()
     session.push(before)
     session.decoder.end_refractory()
-    fired = [event.label for event in session.push(lead)]
+    fired = _fired(session, lead)
     session.decoder.end_refractory()
     return fired
+
+
+def _fired(session: Session, samples: Float32) -> list[str]:
+    return [event.label for step in session.listen(samples) for event in step.events]
 
 
 @dataclass(frozen=True)
@@ -267,7 +271,7 @@ def false_accepts(
     for done, path in enumerate(paths):
         for chunk in file_chunks(path, rate):
             samples += len(chunk)
-            fired += [(path, event.label) for event in session.push(chunk)]
+            fired += [(path, label) for label in _fired(session, chunk)]
         progress(done + 1, len(paths))
     return FalseAccepts(samples / rate / 3600, fired, len(paths))
 

@@ -61,6 +61,13 @@ class Fields:
             raise self._wrong(self._name(key), f"a whole number from {low} to {high}", value)
         return value
 
+    def truth(self, key: str) -> bool:
+        """The true or false at `key`."""
+        value = self._value(key)
+        if not isinstance(value, bool):
+            raise self._wrong(self._name(key), "true or false", value)
+        return value
+
     def number(self, key: str, low: float, high: float) -> float:
         """The number at `key`, low..high."""
         return self._number(self._name(key), self._value(key), low, high)

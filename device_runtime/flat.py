@@ -11,8 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from device_runtime import codecs
-from device_runtime.arithmetic import Affine, Dense, Model
+from device_runtime.arithmetic import Affine, Decode, Dense, Model
 from device_runtime.bundle import Bundle
+from device_runtime.errors import EngineError
 
 FILE = "model.native"
 MAGIC = b"tinyrnn\0"
@@ -51,12 +52,16 @@ def to_bytes(model: Model, labels: Sequence[str] = (), stride: int = 0) -> bytes
     A program without a manifest reads from it what the scores stand for, and of a model that hears speech how many
     vectors of the front end lie from one frame to the next.
     """
+    if model.linear is not None:
+        raise EngineError("the native engine does not run models with a linear map. Use the engine reference")
     affines: list[Affine] = []
     layers = b""
     for layer in model.layers:
         if isinstance(layer, Dense):
             affines.append(layer.affine)
             layers += struct.pack("<IIfI", _DENSE, layer.hop, layer.output_gain, 0)
+        elif isinstance(layer, Decode):
+            raise EngineError("the native engine does not run models that decode positions. Use the engine reference")
         else:
             affines += [layer.input, layer.state]
             layers += struct.pack("<IIfI", _GRU, 0, 0, 0)

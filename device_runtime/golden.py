@@ -1,6 +1,6 @@
 """Golden frames: inputs with the exact answers, so that a board can prove that it computes the same bits.
 
-golden.npz holds `frames` (n, feature_size), `scores` (n, labels) and `states` (n, state_size), the state after each
+golden.npz holds `frames` (n, feature_size), `scores` (n, score_size) and `states` (n, state_size), the state after each
 frame of one stream that starts from zeros.
 """
 
@@ -28,7 +28,7 @@ class Golden:
     """Frames of one stream, and the scores and states that they must give."""
 
     frames: Float32  # (n, feature_size)
-    scores: Float32  # (n, labels)
+    scores: Float32  # (n, score_size)
     states: Float32  # (n, state_size)
 
 
@@ -56,7 +56,7 @@ def read(bundle: Bundle) -> Golden:
     frames = max([1, *arrays["frames"].shape[:1]]) if "frames" in arrays else 1
     expected = {
         "frames": (frames, bundle.model.feature_size),
-        "scores": (frames, len(bundle.manifest.labels)),
+        "scores": (frames, bundle.model.score_size),
         "states": (frames, bundle.model.state_size),
     }
     for name, shape in expected.items():

@@ -10,9 +10,10 @@ import re
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from device_runtime.arithmetic import MAX_COLUMNS
 from device_runtime.errors import BundleError
 from device_runtime.fields import Fields
-from device_runtime.frontends.window import GAPS
+from device_runtime.settings import MAX_FEATURES, check_decoder, check_frontend
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -20,13 +21,8 @@ MAX_MANIFEST_BYTES = 2**20
 MAX_FILE_BYTES = 64 * 2**20
 """Of one file beside the manifest, as it lies on disk."""
 
-MAX_FEATURES = 2**16
 MAX_GAIN = 1e9
-MAX_READINGS = 2_000_000
-"""Of all channels of a window front end, a second."""
-
-MAX_WINDOW_STEPS = 10_000
-"""The decoder remembers the scores of so many steps."""
+TASKS = ("keyword_spotting", "forecasting", "anomaly", "remaining_life")
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -100,8 +96,8 @@ class Manifest:
         for label in labels:
             if labels.count(label) > 1:
                 raise BundleError(f"{where}: labels must differ from one another, got {label!r} twice")
-        frame_s = _check_frontend(fields.object("frontend"))
-        _check_decoder(fields.object("decoder"), labels, frame_s)
+        frame_s = check_frontend(fields.object("frontend"))
+        check_decoder(fields.object("decoder"), fields.object("frontend"), labels, frame_s)
         _check_model(fields.object("model"))
         _check_files(fields.object("files"))
         for section in ("frontend", "decoder", "model", "files", "card"):
@@ -109,7 +105,7 @@ class Manifest:
         return cls(
             format=fmt,
             name=fields.text("name"),
-            task=fields.text("task"),
+            task=fields.choice("task", TASKS),
             labels=labels,
             frontend=values["frontend"],
             decoder=values["decoder"],
@@ -142,68 +138,17 @@ def _refuse_constant(constant: str) -> None:
     raise ValueError(f"{constant} is not a JSON number")
 
 
-SPEECH_RANGES = {
-    "sample_rate_hz": (1_000, 200_000),
-    "window_ms": (1, 1_000),
-    "hop_ms": (1, 1_000),
-    "bands": (1, 1_024),
-    "stack": (1, 256),
-    "stride": (1, 256),
-}
-
-
-def _check_speech(frontend: Fields) -> float:
-    settings = {key: frontend.integer(key, low, high) for key, (low, high) in SPEECH_RANGES.items()}
-    return settings["hop_ms"] * settings["stride"] / 1000
-
-
-def _check_window(frontend: Fields) -> float:
-    rate = frontend.number("sample_rate_hz", 1, 200_000)
-    segment = frontend.integer("segment", 1, MAX_FEATURES)
-    channels = len(frontend.numbers("mean", -1e12, 1e12))
-    frontend.numbers("std", 1e-12, 1e12)
-    if "gaps" in frontend.values:
-        frontend.choice("gaps", tuple(GAPS))
-    if rate * channels > MAX_READINGS:
-        raise BundleError(
-            f"{frontend.where}: {channels} channels at {rate:g} Hz are more than {MAX_READINGS} readings a second. "
-            "Get the bundle again"
-        )
-    return segment / rate
-
-
-_FRONTENDS = {"speech": _check_speech, "window": _check_window}
-
-
-def _check_frontend(frontend: Fields) -> float:
-    """The seconds from one frame to the next."""
-    return _FRONTENDS[frontend.choice("kind", tuple(_FRONTENDS))](frontend)
-
-
-def _check_decoder(decoder: Fields, labels: tuple[str, ...], frame_s: float) -> None:
-    decoder.choice("kind", ("smooth",))
-    steps = decoder.number("window_ms", 0, 10_000) / 1000 / frame_s
-    if steps > MAX_WINDOW_STEPS:
-        raise BundleError(
-            f"{decoder.where}: decoder.window_ms spans {steps:.0f} steps of the model; at most {MAX_WINDOW_STEPS} are "
-            "allowed. Get the bundle again"
-        )
-    decoder.number("release", 0, 1)
-    decoder.number("refractory_ms", 0, 3_600_000)
-    thresholds = decoder.object("thresholds")
-    for label in thresholds.values:
-        if label not in labels:
-            raise BundleError(f"{decoder.where}: decoder.thresholds names {label!r}, which is not one of the labels")
-        thresholds.number(label, 0, 1)
-
-
 def _check_model(model: Fields) -> None:
     model.integer("feature_size", 1, MAX_FEATURES)
     model.number("input_gain", 1 / MAX_GAIN, MAX_GAIN)
     for layer in model.objects("layers"):
-        if layer.choice("kind", ("dense", "gru")) == "dense":
+        if layer.choice("kind", ("dense", "gru", "decode")) == "dense":
             layer.integer("hop", 1, MAX_FEATURES)
             layer.number("output_gain", 1 / MAX_GAIN, MAX_GAIN)
+    if "linear" in model.values:
+        linear = model.object("linear")
+        linear.integer("width", 1, MAX_FEATURES)
+        linear.integer("frames", 1, MAX_COLUMNS)
 
 
 def _check_files(files: Fields) -> None:

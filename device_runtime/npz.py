@@ -55,8 +55,8 @@ def _npy(array: Array) -> bytes:
     return file.getvalue()
 
 
-def read(data: bytes, where: str) -> dict[str, Array]:
-    """The arrays of a .npz file; `where` is its path, for messages."""
+def read(data: bytes, where: str, dtypes: Mapping[bytes, np.dtype[Any]] = DTYPES) -> dict[str, Array]:
+    """The arrays of a .npz file; `where` is its path, for messages. Of other types than these none is read."""
     _check_directory(data, where)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -67,7 +67,7 @@ def read(data: bytes, where: str) -> dict[str, Array]:
                     f"{where} unpacks to {total} bytes; this runtime takes at most {MAX_BYTES}. "
                     "It does not look like a model: get the bundle again"
                 )
-            return {m.filename.removesuffix(".npy"): _read_member(archive, m, where) for m in members}
+            return {m.filename.removesuffix(".npy"): _read_member(archive, m, where, dtypes) for m in members}
     except _DAMAGED as error:
         raise BundleError(f"{where} is damaged ({_one_line(error)}). Get the bundle again") from None
 
@@ -83,7 +83,9 @@ def _check_directory(data: bytes, where: str) -> None:
         raise BundleError(f"{where} lists more arrays than any model has. Get the bundle again")
 
 
-def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, where: str) -> Array:
+def _read_member(
+    archive: zipfile.ZipFile, member: zipfile.ZipInfo, where: str, dtypes: Mapping[bytes, np.dtype[Any]]
+) -> Array:
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise BundleError(f"{where}: {member.filename} must be stored or deflated, not compressed in another way")
     with archive.open(member) as file:
@@ -92,12 +94,13 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, where: str) 
         if start[:8] != _MAGIC or header is None:
             raise BundleError(f"{where}: {member.filename} is not a plain array in version 1.0 of the .npy format")
         descr, is_fortran, sizes = header.groups()
-        if descr not in DTYPES:
+        if descr not in dtypes:
+            known = " and ".join(f"{dtype} ({code.decode()})" for code, dtype in dtypes.items())
             raise BundleError(
-                f"{where}: {member.filename} holds values of type {descr.decode()}; only int8 (|i1) and float32 (<f4) "
-                "are read, and nothing is unpickled"
+                f"{where}: {member.filename} holds values of type {descr.decode()}; only {known} are read, and nothing "
+                "is unpickled"
             )
-        dtype = DTYPES[descr]
+        dtype = dtypes[descr]
         shape = tuple(int(size) for size in sizes.split(b",") if size.strip())
         if len(shape) > 2 or math.prod(shape) * dtype.itemsize > member.file_size:
             raise BundleError(f"{where}: {member.filename} has the shape {shape}, but only {member.file_size} bytes")

@@ -7,15 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from device_runtime import bundle as bundles
-from device_runtime import decoders, engines, frontends
+from device_runtime import decoders, engines, frontends, states
 from device_runtime.arithmetic import Float32
 from device_runtime.bundle import Bundle
-from device_runtime.decoders import Armed
+from device_runtime.decoders import Armed, Sensors, SeriesDecoder, Smooth
 from device_runtime.errors import BundleError, InputError
-from device_runtime.events import Event
+from device_runtime.events import Detection, Event
+from device_runtime.frontends import Frontend
 from device_runtime.hearing import Hearing, hearing
+from device_runtime.manifest import Manifest
 from device_runtime.meant import meant
+from device_runtime.watching import Watched, Watching, watching
 
 PIECE_FRAMES = 32
 """Frames made at a time: bounds the memory that a long chunk takes, and is part of no result."""
@@ -23,7 +29,7 @@ PIECE_FRAMES = 32
 
 @dataclass(frozen=True)
 class Step:
-    """What one step of the model led to."""
+    """What one step of a model of words led to."""
 
     time_s: float
     """Seconds of input since the start or the last reset."""
@@ -31,65 +37,211 @@ class Step:
     scores: Float32
     """Smoothed probability of each label, (labels,)."""
 
-    events: list[Event]
+    events: list[Detection]
 
     armed: Armed
     """Which labels may fire after it, (labels,)."""
 
 
 class Session:
-    """One stream through one bundle.
+    """One stream through one bundle, of sound or of sensors.
 
     >>> session = Session.open("demo.bundle")  # doctest: +SKIP
     >>> session.push(samples)  # doctest: +SKIP
     [Detection(label='yes', time_s=1.25, score=0.93)]
+
+    Samples of sensors are float32 (n, channels), one row every `sensors.interval_s`, NaN where nothing was read; with
+    `measure` they come at any times.
     """
 
-    def __init__(self, bundle: Bundle, engine: str = engines.DEFAULT, thresholds: Mapping[str, float] | None = None):
+    def __init__(
+        self,
+        bundle: Bundle,
+        engine: str = engines.DEFAULT,
+        thresholds: Mapping[str, float] | None = None,
+        every: int | None = None,
+    ):
         manifest = bundle.manifest
         self.bundle = bundle
         self.labels = manifest.labels
         self.engine = engines.load(engine, bundle)
-        self.frontend = frontends.frontend(manifest.frontend)
-        if self.frontend.feature_size != bundle.model.feature_size:
-            raise BundleError(
-                f"{bundle.folder}: the front end makes frames of {self.frontend.feature_size} features, but the model "
-                f"takes {bundle.model.feature_size}. Get the bundle again, or correct the front end's settings"
-            )
-        settings = _with_thresholds(manifest.decoder, thresholds or {}, self.labels)
-        self.thresholds: Mapping[str, float] = settings["thresholds"]
-        self.decoder = decoders.decoder(settings, self.labels, self.frontend.frame_s)
-        self._piece = max(1, int(PIECE_FRAMES * self.frontend.frame_s * self.frontend.sample_rate_hz))
+        self._settings = _with_every(manifest, every)
+        self._words: _Words | None = None
+        self._watching: Watching | None = None
+        if manifest.decoder["kind"] in decoders.DECODERS:
+            self._words = self._hears(thresholds or {})
+        else:
+            self._watching = self._watches(thresholds or {})
         self.reset()
 
     @classmethod
     def open(
-        cls, folder: Path | str, engine: str = engines.DEFAULT, thresholds: Mapping[str, float] | None = None
+        cls,
+        folder: Path | str,
+        engine: str = engines.DEFAULT,
+        thresholds: Mapping[str, float] | None = None,
+        every: int | None = None,
     ) -> Session:
-        """Read and verify a bundle, ready for its first sample; `thresholds` override the bundle's own."""
-        return cls(bundles.read(folder), engine, thresholds)
+        """Read and verify a bundle, ready for its first sample; `thresholds` and `every` override the bundle's own.
+
+        `every`: samples of sensors from one forecast to the next.
+        """
+        return cls(bundles.read(folder), engine, thresholds, every)
+
+    def _frontend(self) -> Any:
+        made = frontends.frontend(self._settings)
+        if made.feature_size != self.bundle.model.feature_size:
+            raise BundleError(
+                f"{self.bundle.folder}: the front end makes frames of {made.feature_size} features, but the model "
+                f"takes {self.bundle.model.feature_size}. Get the bundle again, or correct the front end's settings"
+            )
+        return made
+
+    def _hears(self, thresholds: Mapping[str, float]) -> _Words:
+        frontend = self._frontend()
+        settings = _with_thresholds(self.bundle.manifest.decoder, thresholds, self.labels)
+        decoder = decoders.decoder(settings, self.labels, frontend.frame_s)
+        piece = max(1, int(PIECE_FRAMES * frontend.frame_s * frontend.sample_rate_hz))
+        return _Words(frontend, decoder, settings["thresholds"], piece)
+
+    def _watches(self, thresholds: Mapping[str, float]) -> Watching:
+        if thresholds:
+            raise InputError(f"{self.bundle.folder} watches sensors; it has no words to set a threshold for")
+        return watching(self.bundle, self._frontend(), self.engine)
 
     def reset(self) -> None:
-        """Forget everything heard so far."""
-        self.frontend.reset()
-        self.decoder.reset()
+        """Forget everything since the start."""
+        if self._watching is not None:
+            self._watching.reset()
+        if self._words is not None:
+            self._words.frontend.reset()
+            self._words.decoder.reset()
         self._hearing: Hearing | None = None
 
     def push(self, samples: Float32) -> list[Event]:
         """Take any number of samples; return the events that they completed."""
+        if self._watching is not None:
+            return [event for watched in self.watch(samples) for event in watched.events]
         return [event for step in self.listen(samples) for event in step.events]
 
+    @property
+    def frontend(self) -> Frontend:
+        """Of a session that hears words."""
+        return self._hearer().frontend
+
+    @property
+    def decoder(self) -> Smooth:
+        """Of a session that hears words."""
+        return self._hearer().decoder
+
+    @property
+    def thresholds(self) -> Mapping[str, float]:
+        """Of a session that hears words: the probability at which each fires."""
+        return self._hearer().thresholds
+
     def listen(self, samples: Float32) -> Iterator[Step]:
-        """Take samples as `push` does, telling of each step; what is not asked for is not heard."""
-        self.frontend.check(samples)
+        """Take samples of sound as `push` does, telling of each step; what is not asked for is not heard."""
+        words = self._hearer()
+        words.frontend.check(samples)
         if self._hearing is None:
-            self._hearing = hearing(self.frontend, self.engine, self.bundle.model.initial_state())
-        for at in range(0, len(samples), self._piece):
-            times_s, scores = self._hearing.push(samples[at : at + self._piece])
+            self._hearing = hearing(words.frontend, self.engine, self.bundle.model.initial_state())
+        for at in range(0, len(samples), words.piece):
+            times_s, scores = self._hearing.push(samples[at : at + words.piece])
             if times_s:
-                decoded = self.decoder.push(scores, times_s)
+                decoded = words.decoder.push(scores, times_s)
                 for step in zip(times_s, decoded.scores, decoded.events, decoded.armed, strict=True):
                     yield Step(*step)
+
+    @property
+    def watches(self) -> bool:
+        """Whether it takes readings of sensors, not sound."""
+        return self._watching is not None
+
+    @property
+    def sensors(self) -> Sensors:
+        """Of a session that watches sensors: their names, interval and scales."""
+        return self._watcher().sensors
+
+    @property
+    def series_decoder(self) -> SeriesDecoder:
+        """Of a session that watches sensors."""
+        return self._watcher().decoder
+
+    def watch(self, samples: Float32) -> Iterator[Watched]:
+        """Take readings as `push` does, telling of each step of the model; what is not asked for is not taken in."""
+        watcher = self._watcher()
+        watcher.check(samples)
+        yield from watcher.push(samples)
+
+    def measure(self, times_s: npt.NDArray[np.float64], values: Float32) -> list[Event]:
+        """Take readings at any times, seconds since 1970 (n,) and float32 (n, channels); return their events.
+
+        They are put onto the grid of `sensors.interval_s`: small deviations count for nothing, gaps become missing
+        samples, several readings in an interval their mean. A clock that stands still or goes back is told as a Gap.
+        """
+        return [event for watched in self.watch_timed(times_s, values) for event in watched.events]
+
+    def watch_timed(self, times_s: npt.NDArray[np.float64], values: Float32) -> Iterator[Watched]:
+        """Take readings as `measure` does, telling of each step of the model."""
+        watcher = self._watcher()
+        watcher.check(values)
+        if times_s.shape != (len(values),) or not np.isfinite(times_s).all():
+            raise InputError(
+                f"each reading needs one finite time: got times of {times_s.shape} for {values.shape} values"
+            )
+        yield from watcher.measure(times_s, values.reshape(len(values), -1))
+
+    def finish(self) -> list[Event]:
+        """No reading follows those of `measure`: tell what was held back for others in its interval."""
+        return [event for watched in self._watcher().finish() for event in watched.events]
+
+    def save(self, path: Path | str) -> None:
+        """Store all that a session of sensors remembers in one file, whole or not at all."""
+        states.write(Path(path), self._key(), self._watcher().snapshot())
+
+    def restore(self, path: Path | str) -> None:
+        """Go on from a saved state, as if there had been no break; InputError, and nothing changed, if it is unfit."""
+        self._watcher()
+        fresh = self._watches({})
+        fresh.restore(states.read(Path(path), self._key()))
+        self._watching = fresh
+
+    def _key(self) -> npt.NDArray[np.int8]:
+        return states.key(self.bundle, {"frontend": self._settings, "decoder": self.bundle.manifest.decoder})
+
+    def _hearer(self) -> _Words:
+        if self._words is None:
+            raise InputError(f"{self.bundle.folder} watches sensors and hears no words. Use: session.watch(readings)")
+        return self._words
+
+    def _watcher(self) -> Watching:
+        if self._watching is None:
+            raise InputError(f"{self.bundle.folder} hears words and watches no sensors. Use: session.listen(samples)")
+        return self._watching
+
+
+@dataclass(frozen=True)
+class _Words:
+    """What a session that hears words is made of."""
+
+    frontend: Frontend
+    decoder: Smooth
+    thresholds: Mapping[str, float]
+    piece: int
+    """Samples to hear at a time."""
+
+
+def _with_every(manifest: Manifest, every: int | None) -> Mapping[str, Any]:
+    if every is None:
+        return manifest.frontend
+    if "every" not in manifest.frontend:
+        raise InputError(f"{manifest.name} has no look-back, so that every must not be given")
+    settings = {**manifest.frontend, "every": every}
+    try:  # the bounds of a manifest hold for what takes its place, too
+        Manifest.from_dict({**manifest.as_dict(), "frontend": settings})
+    except BundleError as error:
+        raise InputError(f"every = {every} does not do: {error}") from None
+    return settings
 
 
 def _with_thresholds(

@@ -82,8 +82,7 @@ def _run_stream(args: argparse.Namespace) -> int:
             nearest.take(step.scores, step.time_s)
             for event in step.events:
                 fired = True
-                line = f"{event.time_s:7.2f} s  {event.label}  {event.score:.2f}"
-                print(json.dumps(event.as_dict()) if args.json else line, flush=True)
+                print(json.dumps(event.as_dict()) if args.json else event.line(), flush=True)
     if not fired and sys.stderr.isatty():
         print(nearest.told(), file=sys.stderr)
     return 0

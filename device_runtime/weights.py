@@ -1,65 +1,98 @@
 """The model's int8 weights as named arrays, and back, with every shape checked against the manifest.
 
 Arrays of layer i are `layers.i.weight|scale|bias` for a dense layer, `layers.i.input.*` and `layers.i.state.*` for a
-GRU layer; those of the head are `head.*`.
+GRU layer and `layers.i.positions` for a decoding one; those of the head are `head.*`, of the linear map `linear.*`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from device_runtime.arithmetic import MAX_COLUMNS, Affine, Dense, Gru, Model
+from device_runtime.arithmetic import MAX_COLUMNS, Affine, Decode, Dense, Gru, Layer, Linear, Model
 from device_runtime.errors import BundleError
 from device_runtime.npz import Array
 
 MAX_VALUES = 2**16
-"""In the windows or outputs of a layer; keeps a hostile bundle from asking for gigabytes at the first step."""
+"""In the windows or outputs of a layer, the positions or the scores; keeps a hostile bundle from asking for gigabytes
+at the first step."""
 
 MAX_SCALE = 1e6
-"""Of scales and biases, so that no sum of finite products leaves float32."""
+"""Of scales, biases and positions, so that no sum of finite products leaves float32."""
+
+
+_AGAIN = "Get the bundle again"
 
 
 def describe(model: Model) -> dict[str, Any]:
     """The model without its arrays: the `model` field of the manifest."""
-    layers = [
-        {"kind": "dense", "hop": layer.hop, "output_gain": float(layer.output_gain)}
-        if isinstance(layer, Dense)
-        else {"kind": "gru"}
-        for layer in model.layers
-    ]
-    return {"feature_size": model.feature_size, "input_gain": float(model.input_gain), "layers": layers}
+    described: dict[str, Any] = {
+        "feature_size": model.feature_size,
+        "input_gain": float(model.input_gain),
+        "layers": [_describe_layer(layer) for layer in model.layers],
+    }
+    if model.linear is not None:
+        described["linear"] = {"width": model.linear.width, "frames": model.linear.frames}
+    return described
+
+
+def _describe_layer(layer: Layer) -> dict[str, Any]:
+    match layer:
+        case Dense():
+            return {"kind": "dense", "hop": layer.hop, "output_gain": float(layer.output_gain)}
+        case Gru():
+            return {"kind": "gru"}
+        case Decode():
+            return {"kind": "decode"}
 
 
 def arrays(model: Model) -> dict[str, Array]:
     """The model's arrays by name, the content of model.npz."""
-    affines: dict[str, Affine] = {}
+    named: dict[str, Array] = {}
     for i, layer in enumerate(model.layers):
-        if isinstance(layer, Dense):
-            affines[f"layers.{i}"] = layer.affine
-        else:
-            affines |= {f"layers.{i}.input": layer.input, f"layers.{i}.state": layer.state}
-    affines["head"] = model.head
-    return {
-        f"{name}.{part}": np.asarray(getattr(affine, part))
-        for name, affine in affines.items()
-        for part in ("weight", "scale", "bias")
-    }
+        match layer:
+            case Dense():
+                named |= _parts(f"layers.{i}", layer.affine)
+            case Gru():
+                named |= _parts(f"layers.{i}.input", layer.input) | _parts(f"layers.{i}.state", layer.state)
+            case Decode():
+                named[f"layers.{i}.positions"] = np.asarray(layer.positions)
+    named |= _parts("head", model.head)
+    return named if model.linear is None else named | _parts("linear", model.linear.affine)
+
+
+def _parts(name: str, affine: Affine) -> dict[str, Array]:
+    return {f"{name}.{part}": np.asarray(getattr(affine, part)) for part in ("weight", "scale", "bias")}
 
 
 def build(structure: Mapping[str, Any], arrays: Mapping[str, Array], labels: int, where: str) -> Model:
-    """The model from the manifest's `model` field and the arrays of model.npz; `where` is its path, for messages."""
+    """The model from the manifest's `model` field and the arrays of model.npz; `where` is its path, for messages.
+
+    Each label has one score, or a row of them where positions are decoded or a linear map is added.
+    """
     taken = _Arrays(arrays, where)
-    layers: list[Dense | Gru] = []
+    layers: list[Layer] = []
     size = structure["feature_size"]  # values that enter the next layer
     for i, entry in enumerate(structure["layers"]):
-        layer, size = _KINDS[entry["kind"]](taken, f"layers.{i}", entry, size)
+        if layers and isinstance(layers[-1], Decode):
+            raise BundleError(f"{where}: layers.{i} comes after a decode layer, which must be the last. {_AGAIN}")
+        layer, size = _KINDS[entry["kind"]](taken, f"layers.{i}", entry, size, layers)
         layers.append(layer)
-    head = taken.affine("head", labels, size)
+    decoded = layers[-1] if layers and isinstance(layers[-1], Decode) else None
+    linear = _linear(taken, structure, 1 if decoded is None else len(decoded.positions))
+    rows = labels * linear.width if linear else labels if decoded is None else None
+    head = taken.affine("head", rows, size)
     taken.check_nothing_is_left()
-    return Model(structure["feature_size"], np.float32(structure["input_gain"]), tuple(layers), head)
+    model = Model(structure["feature_size"], np.float32(structure["input_gain"]), tuple(layers), head, linear)
+    if len(head.bias) % labels:
+        raise BundleError(
+            f"{where}: head.weight has {len(head.bias)} rows, expected a multiple of the {labels} labels. {_AGAIN}"
+        )
+    if model.score_size > MAX_VALUES:
+        raise BundleError(f"{where}: a step would make {model.score_size} scores; at most {MAX_VALUES} are allowed")
+    return model
 
 
 class _Arrays:
@@ -75,14 +108,18 @@ class _Arrays:
         rows, columns = weight.shape
         if columns > MAX_COLUMNS:
             raise BundleError(f"{self.where}: {name}.weight has {columns} columns; exact sums allow {MAX_COLUMNS}")
-        return Affine(weight, self._finite(f"{name}.scale", rows), self._finite(f"{name}.bias", rows))
+        return Affine(weight, self._finite(f"{name}.scale", (rows,)), self._finite(f"{name}.bias", (rows,)))
+
+    def positions(self, name: str, hidden: int) -> Array:
+        """The input's share of the gates for each position, (any, 3 hidden)."""
+        return self._finite(name, (None, 3 * hidden))
 
     def check_nothing_is_left(self) -> None:
         if self.left:
             raise BundleError(f"{self.where} holds {sorted(self.left)[0]}, which the manifest's layers do not have")
 
-    def _finite(self, name: str, rows: int) -> Array:
-        values = self._take(name, np.float32, (rows,))
+    def _finite(self, name: str, expected: tuple[int | None, ...]) -> Array:
+        values = self._take(name, np.float32, expected)
         if not np.all(np.abs(values) <= MAX_SCALE):  # also false for NaN
             raise BundleError(f"{self.where}: {name} must hold finite numbers up to {MAX_SCALE:g}")
         return values
@@ -102,7 +139,11 @@ class _Arrays:
         return array
 
 
-def _dense(taken: _Arrays, name: str, entry: Mapping[str, Any], inputs: int) -> tuple[Dense, int]:
+_Before = Sequence[Layer]
+"""The layers before one."""
+
+
+def _dense(taken: _Arrays, name: str, entry: Mapping[str, Any], inputs: int, before: _Before) -> tuple[Dense, int]:
     layer = Dense(taken.affine(name, None, None), entry["hop"], np.float32(entry["output_gain"]))
     if layer.affine.weight.shape[1] > inputs:
         raise BundleError(
@@ -116,7 +157,7 @@ def _dense(taken: _Arrays, name: str, entry: Mapping[str, Any], inputs: int) -> 
     return layer, layer.outputs(inputs)
 
 
-def _gru(taken: _Arrays, name: str, entry: Mapping[str, Any], inputs: int) -> tuple[Gru, int]:
+def _gru(taken: _Arrays, name: str, entry: Mapping[str, Any], inputs: int, before: _Before) -> tuple[Gru, int]:
     state = taken.affine(f"{name}.state", None, None)
     hidden = state.weight.shape[1]
     if state.weight.shape[0] != 3 * hidden:
@@ -127,4 +168,33 @@ def _gru(taken: _Arrays, name: str, entry: Mapping[str, Any], inputs: int) -> tu
     return Gru(taken.affine(f"{name}.input", 3 * hidden, inputs), state), hidden
 
 
-_KINDS: dict[str, Callable[..., tuple[Dense | Gru, int]]] = {"dense": _dense, "gru": _gru}
+def _decode(taken: _Arrays, name: str, entry: Mapping[str, Any], inputs: int, before: _Before) -> tuple[Decode, int]:
+    if not before or not isinstance(before[-1], Gru):
+        raise BundleError(f"{taken.where}: {name} decodes, but no GRU layer comes right before it. {_AGAIN}")
+    positions = taken.positions(f"{name}.positions", before[-1].hidden)
+    if positions.size > MAX_VALUES:
+        raise BundleError(
+            f"{taken.where}: {name} would make {positions.size} values a step; at most {MAX_VALUES} are allowed"
+        )
+    return Decode(positions), before[-1].hidden
+
+
+_KINDS: dict[str, Callable[..., tuple[Layer, int]]] = {"dense": _dense, "gru": _gru, "decode": _decode}
+
+
+def _linear(taken: _Arrays, structure: Mapping[str, Any], positions: int) -> Linear | None:
+    """The linear map, where the manifest has one."""
+    if "linear" not in structure:
+        return None
+    width, frames = structure["linear"]["width"], structure["linear"]["frames"]
+    if width > structure["feature_size"]:
+        raise BundleError(
+            f"{taken.where}: the linear map takes {width} features of a frame, but a frame has "
+            f"{structure['feature_size']}. {_AGAIN}"
+        )
+    if max(frames, positions) * width > MAX_VALUES:
+        raise BundleError(
+            f"{taken.where}: the linear map would keep {max(frames, positions) * width} values; "
+            f"at most {MAX_VALUES} are allowed"
+        )
+    return Linear(taken.affine("linear", positions, frames), width)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from device_runtime import arithmetic
+from device_runtime import arithmetic, fixed_point
 from export.tables import upper_half
 from export.tflite_graph import Tensor, TfliteGraph
 
@@ -44,18 +44,25 @@ def _step(graph: TfliteGraph, model: arithmetic.Model, frame: Tensor, state: Ten
     wanted = graph.add(graph.mul(frame, graph.number(model.input_gain)), graph.slice(state, 0, at))
     rounded = _round_half_up(graph, wanted)
     next_state = [graph.sub(wanted, rounded)]
-    q = _int8(graph, rounded)
+    newest = _clip_int8(graph, rounded)
+    q = _int8(graph, newest)
     for layer in model.layers:
         if isinstance(layer, arithmetic.Dense):
             q = _dense(graph, layer, q)
-        else:
-            h = _gru(graph, layer, q, graph.slice(state, at, layer.hidden))
+        elif isinstance(layer, arithmetic.Gru):
+            h, recurrent = _gru(graph, layer, q, graph.slice(state, at, layer.hidden)), layer
             next_state.append(h)
             at += layer.hidden
             q = _quantize_state(graph, h)
-    scores = _affine(graph, model.head, q)
+        else:
+            q = _decode(graph, layer, recurrent, q, h)
+    scores = _affine(graph, model.head, q)  # (positions, rows)
+    if model.linear:
+        history = _remember(graph, model.linear, newest, graph.slice(state, at, model.linear.history_size))
+        next_state.append(history)
+        scores = _add_linear(graph, model.linear, history, scores)
     both = graph.concatenate(next_state)
-    return [graph.reshape(scores, scores.shape[1:], "scores"), graph.reshape(both, both.shape[1:], "next_state")]
+    return [graph.reshape(scores, (model.score_size,), "scores"), graph.reshape(both, both.shape[1:], "next_state")]
 
 
 def _dense(graph: TfliteGraph, layer: arithmetic.Dense, q: Tensor) -> Tensor:
@@ -67,22 +74,54 @@ def _dense(graph: TfliteGraph, layer: arithmetic.Dense, q: Tensor) -> Tensor:
         q = graph.gather(q, graph.constant(at, np.int32), axis=1, scale=INTEGER_SCALE)  # (1, windows, columns)
     v = graph.binary("MAXIMUM", _affine(graph, layer.affine, q), graph.number(0))
     v = graph.reshape(v, (1, layer.outputs(inputs)))
-    return _int8(graph, _round_half_up(graph, graph.mul(v, graph.number(layer.output_gain))))
+    rounded = _round_half_up(graph, graph.mul(v, graph.number(layer.output_gain)))
+    return _int8(graph, _clip_int8(graph, rounded))
 
 
 def _gru(graph: TfliteGraph, layer: arithmetic.Gru, q: Tensor, h: Tensor) -> Tensor:
     """arithmetic.gru."""
-    hidden = layer.hidden
     gx = _affine(graph, layer.input, q)
-    gh = _affine(graph, layer.state, _quantize_state(graph, h))
+    return _gates(graph, layer.hidden, gx, _affine(graph, layer.state, _quantize_state(graph, h)), h)
+
+
+def _decode(graph: TfliteGraph, layer: arithmetic.Decode, after: arithmetic.Gru, q: Tensor, h: Tensor) -> Tensor:
+    """arithmetic.decode."""
+    positions = graph.constant(layer.positions)  # (positions, 3 hidden)
+    return _quantize_state(graph, _gates(graph, after.hidden, positions, _affine(graph, after.state, q), h))
+
+
+def _gates(graph: TfliteGraph, hidden: int, gx: Tensor, gh: Tensor, h: Tensor) -> Tensor:
+    """arithmetic.gates, a position a row."""
     rz = _sigmoid(graph, graph.add(graph.slice(gx, 0, 2 * hidden), graph.slice(gh, 0, 2 * hidden)))
     r, z = graph.slice(rz, 0, hidden), graph.slice(rz, hidden, hidden)
     reset = graph.mul(r, graph.slice(gh, 2 * hidden, hidden))
     n = _tanh(graph, graph.add(graph.slice(gx, 2 * hidden, hidden), reset))
     blend = graph.add(n, graph.mul(z, graph.sub(h, n)))
-    blended = _round_half_up(graph, graph.mul(blend, graph.number(arithmetic.STATE_SCALE)))
-    top = arithmetic.STATE_SCALE - 1
-    return graph.mul(graph.clip(blended, -top, top), graph.number(1 / arithmetic.STATE_SCALE))
+    blended = _round_half_up(graph, graph.mul(blend, graph.number(fixed_point.STATE_SCALE)))
+    top = fixed_point.STATE_SCALE - 1
+    return graph.mul(graph.clip(blended, -top, top), graph.number(1 / fixed_point.STATE_SCALE))
+
+
+def _remember(graph: TfliteGraph, linear: arithmetic.Linear, newest: Tensor, history: Tensor) -> Tensor:
+    """arithmetic.remember."""
+    frame = newest if newest.shape[1] == linear.width else graph.slice(newest, 0, linear.width)
+    if linear.frames == 1:
+        return frame
+    kept = linear.history_size - linear.width
+    return graph.concatenate([graph.reshape(graph.slice(history, linear.width, kept), (1, kept)), frame])
+
+
+def _add_linear(graph: TfliteGraph, linear: arithmetic.Linear, history: Tensor, scores: Tensor) -> Tensor:
+    """arithmetic.add_linear."""
+    affine, (positions, frames) = linear.affine, linear.affine.weight.shape
+    q = graph.reshape(_int8(graph, history), (frames, linear.width), scale=INTEGER_SCALE)
+    weight = graph.constant(affine.weight, np.int8, scale=INTEGER_SCALE)
+    shape = (positions, linear.width)
+    product = graph.op("BATCH_MATMUL", [weight, q], shape, np.int32, scale=INTEGER_SCALE)
+    scaled = graph.mul(graph.cast(product, np.float32), graph.constant(affine.scale[:, None]))
+    ahead = graph.add(scaled, graph.constant(affine.bias[:, None]))
+    levels = graph.reshape(scores, (positions, scores.shape[1] // linear.width, linear.width))
+    return graph.add(levels, graph.reshape(ahead, (positions, 1, linear.width)))
 
 
 def _affine(graph: TfliteGraph, affine: arithmetic.Affine, q: Tensor) -> Tensor:
@@ -95,11 +134,15 @@ def _affine(graph: TfliteGraph, affine: arithmetic.Affine, q: Tensor) -> Tensor:
 
 
 def _quantize_state(graph: TfliteGraph, h: Tensor) -> Tensor:
-    return _int8(graph, _round_half_up(graph, graph.mul(h, graph.number(arithmetic.STATE_COPY_SCALE))))
+    rounded = _round_half_up(graph, graph.mul(h, graph.number(fixed_point.STATE_COPY_SCALE)))
+    return _int8(graph, _clip_int8(graph, rounded))
 
 
-def _int8(graph: TfliteGraph, rounded: Tensor) -> Tensor:
-    clipped = graph.clip(rounded, -arithmetic.INT8_MAX, arithmetic.INT8_MAX)
+def _clip_int8(graph: TfliteGraph, rounded: Tensor) -> Tensor:
+    return graph.clip(rounded, -fixed_point.INT8_MAX, fixed_point.INT8_MAX)
+
+
+def _int8(graph: TfliteGraph, clipped: Tensor) -> Tensor:
     return graph.cast(clipped, np.int8, scale=INTEGER_SCALE)
 
 
@@ -108,11 +151,11 @@ def _round_half_up(graph: TfliteGraph, v: Tensor) -> Tensor:
 
 
 def _sigmoid(graph: TfliteGraph, v: Tensor) -> Tensor:
-    return _lookup(graph, v, arithmetic.SIGMOID_Q15, arithmetic.SIGMOID_PER_UNIT)
+    return _lookup(graph, v, fixed_point.SIGMOID_Q15, fixed_point.SIGMOID_PER_UNIT)
 
 
 def _tanh(graph: TfliteGraph, v: Tensor) -> Tensor:
-    return _lookup(graph, v, arithmetic.TANH_Q15, arithmetic.TANH_PER_UNIT)
+    return _lookup(graph, v, fixed_point.TANH_Q15, fixed_point.TANH_PER_UNIT)
 
 
 def _lookup(graph: TfliteGraph, v: Tensor, q15: npt.NDArray[np.int16], per_unit: int) -> Tensor:
@@ -123,4 +166,4 @@ def _lookup(graph: TfliteGraph, v: Tensor, q15: npt.NDArray[np.int16], per_unit:
     rise = graph.cast(graph.gather(graph.constant(rises, np.int16), graph.cast(at, np.int32)), np.float32)
     sign = graph.unary("RELU_N1_TO_1", rounded)
     entry = graph.add(graph.mul(rise, sign), graph.number(middle))
-    return graph.mul(entry, graph.number(1 / arithmetic.STATE_SCALE))
+    return graph.mul(entry, graph.number(1 / fixed_point.STATE_SCALE))

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from onnx import TensorProto
 
-from device_runtime import arithmetic
+from device_runtime import arithmetic, fixed_point
 from export.onnx_graph import OnnxGraph, Value
 from export.tables import upper_half
 
@@ -30,24 +30,39 @@ class Onnx:
         graph = OnnxGraph()
         scores, next_state = _step(graph, model)
         inputs = {"frame": model.feature_size, "state": model.state_size}
-        path.write_bytes(graph.to_bytes(inputs, {scores: len(model.head.bias), next_state: model.state_size}))
+        path.write_bytes(graph.to_bytes(inputs, {scores: model.score_size, next_state: model.state_size}))
 
 
 def _step(graph: OnnxGraph, model: arithmetic.Model) -> tuple[Value, Value]:
     """arithmetic.step."""
-    error, *states = graph.split("state", [model.feature_size, *model.hidden_sizes])
+    history_size = [model.linear.history_size] if model.linear else []
+    error, *states = graph.split("state", [model.feature_size, *model.hidden_sizes, *history_size])
     wanted = graph.op("Add", graph.op("Mul", "frame", model.input_gain), error)
     rounded = _round_half_up(graph, wanted)
     next_state = [graph.op("Sub", wanted, rounded)]
-    q, size = _int8(graph, rounded), model.feature_size
+    newest = _clip(graph, rounded, fixed_point.INT8_MAX)
+    q, size = _int8(graph, newest), model.feature_size
     for layer in model.layers:
         if isinstance(layer, arithmetic.Dense):
             q, size = _dense(graph, layer, q, size), layer.outputs(size)
-        else:
-            h = _gru(graph, layer, q, states.pop(0))
+        elif isinstance(layer, arithmetic.Gru):
+            h, recurrent = _gru(graph, layer, q, states.pop(0)), layer
             next_state.append(h)
             q, size = _quantize_state(graph, h), layer.hidden
-    scores = _affine(graph, model.head, _product(graph, model.head, q), name="scores")
+        else:
+            q = _decode(graph, layer, recurrent, q, h)
+    decoded = bool(model.layers) and isinstance(model.layers[-1], arithmetic.Decode)
+    if not decoded and not model.linear:
+        scores = _affine(graph, model.head, _product(graph, model.head, q), name="scores")
+    else:
+        columns = graph.reshape(q, -1, model.positions)
+        by_row = _columns_affine(graph, model.head, columns)  # (rows, positions)
+        by_position = graph.op("Transpose", by_row, perm=[1, 0])
+        if model.linear:
+            history = _remember(graph, model, newest, states.pop(0))
+            next_state += history
+            by_position = _add_linear(graph, model.linear, history, by_position)
+        scores = graph.reshape(by_position, -1, name="scores")
     return scores, graph.op("Concat", *next_state, name="next_state", axis=0)
 
 
@@ -62,21 +77,61 @@ def _dense(graph: OnnxGraph, layer: arithmetic.Dense, q: Value, inputs: int) -> 
         at = graph.op("Add", starts[:, None], np.arange(columns, dtype=np.int32))
         product = graph.op("MatMulInteger", graph.op("Gather", q, at, axis=0), layer.affine.weight.T)
         v = graph.reshape(_affine(graph, layer.affine, product), -1)  # from (windows, rows)
-    return _int8(graph, _round_half_up(graph, graph.op("Mul", graph.op("Relu", v), layer.output_gain)))
+    rounded = _round_half_up(graph, graph.op("Mul", graph.op("Relu", v), layer.output_gain))
+    return _int8(graph, _clip(graph, rounded, fixed_point.INT8_MAX))
 
 
 def _gru(graph: OnnxGraph, layer: arithmetic.Gru, q: Value, h: Value) -> Value:
     """arithmetic.gru."""
     hidden = layer.hidden
     gx_rz, gx_n = graph.split(_affine(graph, layer.input, _product(graph, layer.input, q)), [2 * hidden, hidden])
-    product = _product(graph, layer.state, _quantize_state(graph, h))
-    gh_rz, gh_n = graph.split(_affine(graph, layer.state, product), [2 * hidden, hidden])
+    gh = _affine(graph, layer.state, _product(graph, layer.state, _quantize_state(graph, h)))
+    return _gates(graph, hidden, gx_rz, gx_n, gh, h)
+
+
+def _decode(graph: OnnxGraph, layer: arithmetic.Decode, after: arithmetic.Gru, q: Value, h: Value) -> Value:
+    """arithmetic.decode, but (hidden, positions): all that follows takes columns."""
+    hidden = after.hidden
+    gx_rz, gx_n = (np.ascontiguousarray(part) for part in np.split(layer.positions.T, [2 * hidden]))
+    gh = _columns_affine(graph, after.state, graph.reshape(q, -1, 1))  # (3 hidden, 1)
+    return _quantize_state(graph, _gates(graph, hidden, gx_rz, gx_n, gh, graph.reshape(h, -1, 1)))
+
+
+def _gates(
+    graph: OnnxGraph,
+    hidden: int,
+    gx_rz: Value | npt.NDArray[np.float32],
+    gx_n: Value | npt.NDArray[np.float32],
+    gh: Value,
+    h: Value,
+) -> Value:
+    """arithmetic.gates; everything is (gates, ..) or (hidden, ..)."""
+    gh_rz, gh_n = graph.split(gh, [2 * hidden, hidden])
     r, z = graph.split(_sigmoid(graph, graph.op("Add", gx_rz, gh_rz)), [hidden, hidden])
     n = _tanh(graph, graph.op("Add", gx_n, graph.op("Mul", r, gh_n)))
     blend = graph.op("Add", n, graph.op("Mul", z, graph.op("Sub", h, n)))
-    blended = _round_half_up(graph, graph.op("Mul", blend, float(arithmetic.STATE_SCALE)))
-    top = float(arithmetic.STATE_SCALE - 1)
-    return graph.op("Mul", graph.op("Clip", blended, -top, top), 1 / arithmetic.STATE_SCALE)
+    blended = _round_half_up(graph, graph.op("Mul", blend, float(fixed_point.STATE_SCALE)))
+    return graph.op("Mul", _clip(graph, blended, fixed_point.STATE_SCALE - 1), 1 / fixed_point.STATE_SCALE)
+
+
+def _remember(graph: OnnxGraph, model: arithmetic.Model, newest: Value, history: Value) -> list[Value]:
+    """arithmetic.remember, in pieces: what is left of the history, and the newest frame."""
+    assert model.linear is not None
+    width, beyond = model.linear.width, model.feature_size - model.linear.width
+    frame = graph.split(newest, [width, beyond])[0] if beyond else newest
+    if model.linear.frames == 1:
+        return [frame]
+    return [graph.split(history, [width, model.linear.history_size - width])[1], frame]
+
+
+def _add_linear(graph: OnnxGraph, linear: arithmetic.Linear, history: list[Value], scores: Value) -> Value:
+    """arithmetic.add_linear; the scores are (positions, rows)."""
+    frames = graph.op("Concat", *history, axis=0) if len(history) > 1 else history[0]
+    q = graph.reshape(_int8(graph, frames), linear.frames, linear.width)
+    ahead = _columns_affine(graph, linear.affine, q)  # (positions, width)
+    positions = len(linear.affine.bias)
+    levels = graph.reshape(scores, positions, -1, linear.width)
+    return graph.op("Add", levels, graph.reshape(ahead, positions, 1, linear.width))
 
 
 def _product(graph: OnnxGraph, affine: arithmetic.Affine, q: Value) -> Value:
@@ -93,25 +148,35 @@ def _affine(graph: OnnxGraph, affine: arithmetic.Affine, product: Value, name: s
     return graph.op("Add", scaled, affine.bias, name=name)
 
 
+def _columns_affine(graph: OnnxGraph, affine: arithmetic.Affine, columns: Value) -> Value:
+    """arithmetic.Affine on each column of int8 values: (inputs, n) -> (rows, n)."""
+    product = graph.op("Cast", graph.op("MatMulInteger", affine.weight, columns), to=TensorProto.FLOAT)
+    return graph.op("Add", graph.op("Mul", product, affine.scale[:, None]), affine.bias[:, None])
+
+
 def _round_half_up(graph: OnnxGraph, v: Value) -> Value:
     return graph.op("Floor", graph.op("Add", v, 0.5))
 
 
-def _int8(graph: OnnxGraph, rounded: Value) -> Value:
-    top = float(arithmetic.INT8_MAX)
-    return graph.op("Cast", graph.op("Clip", rounded, -top, top), to=TensorProto.INT8)
+def _clip(graph: OnnxGraph, v: Value, top: int) -> Value:
+    return graph.op("Clip", v, -float(top), float(top))
+
+
+def _int8(graph: OnnxGraph, clipped: Value) -> Value:
+    return graph.op("Cast", clipped, to=TensorProto.INT8)
 
 
 def _quantize_state(graph: OnnxGraph, h: Value) -> Value:
-    return _int8(graph, _round_half_up(graph, graph.op("Mul", h, float(arithmetic.STATE_COPY_SCALE))))
+    rounded = _round_half_up(graph, graph.op("Mul", h, float(fixed_point.STATE_COPY_SCALE)))
+    return _int8(graph, _clip(graph, rounded, fixed_point.INT8_MAX))
 
 
 def _sigmoid(graph: OnnxGraph, v: Value) -> Value:
-    return _lookup(graph, v, arithmetic.SIGMOID_Q15, arithmetic.SIGMOID_PER_UNIT)
+    return _lookup(graph, v, fixed_point.SIGMOID_Q15, fixed_point.SIGMOID_PER_UNIT)
 
 
 def _tanh(graph: OnnxGraph, v: Value) -> Value:
-    return _lookup(graph, v, arithmetic.TANH_Q15, arithmetic.TANH_PER_UNIT)
+    return _lookup(graph, v, fixed_point.TANH_Q15, fixed_point.TANH_PER_UNIT)
 
 
 def _lookup(graph: OnnxGraph, v: Value, q15: npt.NDArray[np.int16], per_unit: int) -> Value:
@@ -132,4 +197,4 @@ def _table(graph: OnnxGraph, middle: int, rises: npt.NDArray[np.int16]) -> Value
     upper = graph.op("CumSum", steps, np.int64(0))
     lower = graph.op("Neg", graph.op("Slice", upper, end, start, start, end))  # from the last entry down to entry 1
     table = graph.op("Add", graph.op("Concat", upper, lower, axis=0), np.int32(middle))
-    return graph.op("Mul", graph.op("Cast", table, to=TensorProto.FLOAT), 1 / arithmetic.STATE_SCALE)
+    return graph.op("Mul", graph.op("Cast", table, to=TensorProto.FLOAT), 1 / fixed_point.STATE_SCALE)

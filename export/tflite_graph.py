@@ -157,9 +157,9 @@ class TfliteGraph:
         size = sum(row.shape[1] for row in rows)
         return self.op("CONCATENATION", rows, (1, size), np.float32, schema.ConcatenationOptionsT(axis=1))
 
-    def reshape(self, v: Tensor, shape: Sequence[int], name: str | None = None) -> Tensor:
+    def reshape(self, v: Tensor, shape: Sequence[int], name: str | None = None, scale: float | None = None) -> Tensor:
         """The same numbers in another shape."""
-        return self.op("RESHAPE", [v, self.constant(list(shape), np.int32)], shape, v.dtype, name=name)
+        return self.op("RESHAPE", [v, self.constant(list(shape), np.int32)], shape, v.dtype, name=name, scale=scale)
 
     def to_bytes(self, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> bytes:
         """The file."""

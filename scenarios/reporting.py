@@ -16,7 +16,7 @@ import numpy as np
 import soundfile
 
 from device_runtime import bundle as bundles
-from device_runtime.arithmetic import Dense, Float32
+from device_runtime.arithmetic import Dense, Float32, Gru
 from device_runtime.card import sizes
 from device_runtime.evaluate import FalseAccepts, is_word
 from device_runtime.intervals import poisson, wilson
@@ -268,10 +268,14 @@ def _sizes(bundle: Path) -> report.Sizes:
     for i, layer in enumerate(opened.model.layers):
         if isinstance(layer, Dense):
             parts[f"dense {i + 1}"] = layer.affine.weight.nbytes
-        else:
+        elif isinstance(layer, Gru):
             parts["GRU, inputs"] = parts.get("GRU, inputs", 0) + layer.input.weight.nbytes
             parts["GRU, state"] = parts.get("GRU, state", 0) + layer.state.weight.nbytes
+        else:
+            parts["positions"] = layer.positions.nbytes
     parts["head"] = opened.model.head.weight.nbytes
+    if opened.model.linear is not None:
+        parts["linear map"] = opened.model.linear.affine.weight.nbytes
     return report.Sizes(parts, sizes(opened))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from device_runtime import bundle, engines, golden
-from device_runtime.arithmetic import Affine, Dense, Float32, Gru, Model
+from device_runtime.arithmetic import Affine, Decode, Dense, Float32, Gru, Layer, Linear, Model
 from device_runtime.manifest import Manifest
 
 NATIVE = ["native"] if engines.ENGINES["native"].is_installed() else []
@@ -35,6 +35,9 @@ SMOOTH = {
 SLIDING_AND_GRU = (("dense", 16, 40, 20), ("gru", 24))
 """The shape that is shipped, smaller: (kind, rows, columns, hop) slides along the input; (kind, units) recurs."""
 
+FORECASTER = (("gru", 12), ("decode", 4))
+"""What a forecaster has behind it: (kind, positions) decodes."""
+
 
 def tiny_model(
     seed: int = 0,
@@ -42,10 +45,14 @@ def tiny_model(
     feature_size: int = 200,
     labels: int = len(LABELS),
     sparsity: float = 0.0,
+    linear: tuple[int, int] | None = None,
 ) -> Model:
-    """A random model whose values stay in the lively part of the tables; frames are expected in about -3..3."""
+    """A random model whose values stay in the lively part of the tables; frames are expected in about -3..3.
+
+    `linear` is the width and the frames of a linear map, where there is one.
+    """
     rng = np.random.default_rng(seed)
-    built: list[Dense | Gru] = []
+    built: list[Layer] = []
     size = feature_size
     for kind, rows, *rest in layers:
         if kind == "dense":
@@ -53,10 +60,18 @@ def tiny_model(
             affine = _affine(rng, rows, columns, sparsity)
             built.append(Dense(affine, hop, np.float32(rng.uniform(20, 60))))
             size = built[-1].outputs(size)
-        else:
+        elif kind == "gru":
             built.append(Gru(_affine(rng, 3 * rows, size, sparsity), _affine(rng, 3 * rows, rows, sparsity)))
             size = rows
-    return Model(feature_size, np.float32(rng.uniform(30, 60)), tuple(built), _affine(rng, labels, size, sparsity))
+        else:
+            built.append(Decode(rng.normal(0, 1, (rows, 3 * size)).astype(np.float32)))
+    input_gain = np.float32(rng.uniform(30, 60))
+    if linear is None:
+        return Model(feature_size, input_gain, tuple(built), _affine(rng, labels, size, sparsity))
+    width, frames = linear
+    head = _affine(rng, labels * width, size, sparsity)
+    positions = layers[-1][1] if layers and layers[-1][0] == "decode" else 1
+    return Model(feature_size, input_gain, tuple(built), head, Linear(_affine(rng, positions, frames, sparsity), width))
 
 
 def _affine(rng: np.random.Generator, rows: int, columns: int, sparsity: float) -> Affine:
@@ -88,5 +103,6 @@ def write_tiny_bundle(folder: Path, model: Model | None = None, frames: int = 20
     def write_files(temporary: Path) -> None:
         golden.write(temporary / golden.GOLDEN, golden.record(model, random_frames(frames, model.feature_size)))
 
-    bundle.write(folder, tiny_manifest(labels=LABELS[: len(model.head.bias)]), model, write_files)
+    labels = len(model.head.bias) // (model.linear.width if model.linear else 1)
+    bundle.write(folder, tiny_manifest(labels=LABELS[:labels]), model, write_files)
     return bundle.read(folder)

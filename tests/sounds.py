@@ -10,7 +10,7 @@ from device_runtime import bundle
 from models import LABELS, NATIVE, SMOOTH, tiny_manifest, tiny_model
 
 RATE = 16_000
-WINDOW = {"kind": "window", "sample_rate_hz": RATE, "mean": [0.0], "std": [0.1], "segment": 200}
+WINDOW = {"kind": "window", "interval_s": 1 / RATE, "mean": [0.0], "std": [0.1], "segment": 200}
 EAGER = {**SMOOTH, "window_ms": 50, "thresholds": dict.fromkeys(LABELS, 0.3), "refractory_ms": 100}
 """Low thresholds, so that a random model fires now and then."""
 

@@ -7,25 +7,27 @@ from collections.abc import Callable
 
 import numpy as np
 
-from device_runtime.arithmetic import Dense, Int8, Model
+from device_runtime.arithmetic import Affine, Decode, Dense, Int8, Layer, Model
 
 Change = Callable[[Int8], Int8]
 
 
 def with_weights(model: Model, change: Change) -> Model:
     """The model with every weight matrix changed."""
-    layers = tuple(
-        dataclasses.replace(layer, affine=dataclasses.replace(layer.affine, weight=change(layer.affine.weight)))
-        if isinstance(layer, Dense)
-        else dataclasses.replace(
-            layer,
-            input=dataclasses.replace(layer.input, weight=change(layer.input.weight)),
-            state=dataclasses.replace(layer.state, weight=change(layer.state.weight)),
-        )
-        for layer in model.layers
-    )
-    head = dataclasses.replace(model.head, weight=change(model.head.weight))
-    return dataclasses.replace(model, layers=layers, head=head)
+
+    def changed(affine: Affine) -> Affine:
+        return dataclasses.replace(affine, weight=change(affine.weight))
+
+    layers: list[Layer] = []
+    for layer in model.layers:
+        if isinstance(layer, Dense):
+            layers.append(dataclasses.replace(layer, affine=changed(layer.affine)))
+        elif isinstance(layer, Decode):
+            layers.append(layer)
+        else:
+            layers.append(dataclasses.replace(layer, input=changed(layer.input), state=changed(layer.state)))
+    linear = model.linear and dataclasses.replace(model.linear, affine=changed(model.linear.affine))
+    return dataclasses.replace(model, layers=tuple(layers), head=changed(model.head), linear=linear)
 
 
 def without_blocks(share: float, block: tuple[int, int] = (8, 2), seed: int = 0) -> Change:

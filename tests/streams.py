@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from device_runtime.arithmetic import Affine, Dense, Float32, Gru, Model
+from device_runtime.arithmetic import Affine, Decode, Dense, Float32, Gru, Layer, Model
 from models import random_frames, tiny_model
 
 MODELS = {
@@ -34,13 +34,17 @@ def _scaled(affine: Affine, factor: float, weight: int | None = None) -> Affine:
 
 def scaled(model: Model, factor: float, weight: int | None = None) -> Model:
     """The model with every scale and bias multiplied, and perhaps every weight replaced."""
-    layers: list[Dense | Gru] = []
+    layers: list[Layer] = []
     for layer in model.layers:
         if isinstance(layer, Dense):
             layers.append(dataclasses.replace(layer, affine=_scaled(layer.affine, factor, weight)))
+        elif isinstance(layer, Decode):
+            layers.append(Decode(layer.positions * np.float32(factor)))
         else:
             layers.append(Gru(_scaled(layer.input, factor, weight), _scaled(layer.state, factor, weight)))
-    return dataclasses.replace(model, layers=tuple(layers), head=_scaled(model.head, factor, weight))
+    head = _scaled(model.head, factor, weight)
+    linear = model.linear and dataclasses.replace(model.linear, affine=_scaled(model.linear.affine, factor, weight))
+    return dataclasses.replace(model, layers=tuple(layers), head=head, linear=linear)
 
 
 MODELS |= {
@@ -48,6 +52,23 @@ MODELS |= {
     "the largest products": scaled(MODELS["the widest row"], 1, weight=-127),
     "scales and biases of zero": scaled(MODELS["two dense layers and two GRUs"], 0),
     "weights of zero": scaled(MODELS["two dense layers and two GRUs"], 1, weight=0),
+}
+
+FORECASTERS = {
+    "a forecaster": tiny_model(21, (("dense", 20, 26, 26), ("gru", 24), ("decode", 5)), 26, 3, linear=(24, 30)),
+    "decoding without a linear map": tiny_model(22, (("gru", 17), ("decode", 3)), 7, 6),
+    "one position decoded": tiny_model(23, (("gru", 5), ("decode", 1)), 4, 2, linear=(4, 1)),
+    "decoding from the second GRU": tiny_model(24, (("gru", 6), ("gru", 9), ("decode", 33)), 10, 1, linear=(3, 7)),
+    "a linear map beside a GRU": tiny_model(25, (("gru", 8),), 12, 3, linear=(12, 16)),
+    "a linear map beside a head": tiny_model(26, (), 3, 2, linear=(2, 1024)),
+    "a pruned forecaster": tiny_model(27, (("gru", 32), ("decode", 4)), 24, 3, sparsity=0.8, linear=(24, 30)),
+}
+"""Models that decode positions or add a linear map."""
+
+FORECASTERS |= {
+    "a forecaster at the ends of its tables": scaled(FORECASTERS["a forecaster"], 40),
+    "a forecaster with the largest products": scaled(FORECASTERS["a linear map beside a head"], 1, weight=-127),
+    "a forecaster with weights of zero": scaled(FORECASTERS["a forecaster"], 1, weight=0),
 }
 
 

@@ -11,16 +11,18 @@ pytest.importorskip("onnxruntime", reason="needs ONNX Runtime")
 pytest.importorskip("ai_edge_litert", reason="needs LiteRT")
 
 from device_runtime import golden
-from device_runtime.arithmetic import SIGMOID_Q15, TANH_Q15, Model
+from device_runtime.arithmetic import Model
 from device_runtime.bundle import Bundle
 from device_runtime.engines import Engine, litert, onnx
+from device_runtime.fixed_point import SIGMOID_Q15, TANH_Q15
 from export.litert import Litert
 from export.onnx import Onnx
 from export.tables import upper_half
 from models import tiny_manifest
-from streams import MODELS, streams
+from streams import FORECASTERS, MODELS, streams
 
 FRAMES = 1_100
+EVERY = MODELS | FORECASTERS
 BACKENDS = {"onnx": (Onnx(), onnx.load_engine), "litert": (Litert(), litert.load_engine)}
 
 
@@ -30,10 +32,10 @@ def export_and_load(name: str, model: Model, folder: Path) -> Engine:
     return load_engine(Bundle(folder, tiny_manifest(), model))
 
 
-@pytest.mark.parametrize("shape", MODELS)
+@pytest.mark.parametrize("shape", EVERY)
 @pytest.mark.parametrize("name", BACKENDS)
 def test_no_bit_differs_from_the_arithmetic(name, shape, tmp_path):
-    model = MODELS[shape]
+    model = EVERY[shape]
     engine = export_and_load(name, model, tmp_path)
     differing = {
         what: golden.replay(engine, golden.record(model, frames)) for what, frames in streams(model, FRAMES).items()
@@ -41,9 +43,9 @@ def test_no_bit_differs_from_the_arithmetic(name, shape, tmp_path):
     assert differing == dict.fromkeys(differing, 0)
 
 
-@pytest.mark.parametrize("shape", MODELS)
+@pytest.mark.parametrize("shape", EVERY)
 def test_the_streams_are_hard(shape):
-    recorded = golden.record(MODELS[shape], streams(MODELS[shape], 300)["lively"])
+    recorded = golden.record(EVERY[shape], streams(EVERY[shape], 300)["lively"])
     assert np.isfinite(recorded.states).all()
     assert len(np.unique(recorded.frames)) > 250
 

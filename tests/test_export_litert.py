@@ -15,9 +15,19 @@ from device_runtime import golden
 from device_runtime.engines.litert import LitertEngine
 from export.litert import Litert
 from export.tflite_graph import ALIGNMENT, TfliteGraph
-from streams import MODELS, streams
+from streams import FORECASTERS, MODELS, streams
 
-PRODUCTS = {"sliding dense and GRU": 4, "two GRUs": 5, "two dense layers and two GRUs": 7, "a head alone": 1}
+EVERY = MODELS | FORECASTERS
+PRODUCTS = {
+    "sliding dense and GRU": 4,
+    "two GRUs": 5,
+    "two dense layers and two GRUs": 7,
+    "a head alone": 1,
+    "a forecaster": 6,
+    "decoding without a linear map": 4,
+    "one position decoded": 5,
+    "a linear map beside a GRU": 4,
+}
 PLAIN = {
     "ABS", "ADD", "BATCH_MATMUL", "CAST", "CONCATENATION", "FLOOR", "GATHER", "MAXIMUM", "MINIMUM", "MUL",
     "RELU_N1_TO_1", "RESHAPE", "SLICE", "SUB",
@@ -26,7 +36,7 @@ PLAIN = {
 
 def interpreter(shape, tmp_path, resolver=interpreters.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES):
     path = tmp_path / Litert.filename
-    Litert().write(MODELS[shape], path)
+    Litert().write(EVERY[shape], path)
     made = interpreters.Interpreter(str(path), num_threads=1, experimental_op_resolver_type=resolver)
     made.allocate_tensors()
     return made
@@ -52,7 +62,7 @@ def test_each_product_takes_int8_and_int8_and_gives_int32_unscaled(shape, tmp_pa
 
 @pytest.mark.parametrize("shape", PRODUCTS)
 def test_the_bits_are_the_same_with_xnnpack_and_without(shape, tmp_path):
-    model = MODELS[shape]
+    model = EVERY[shape]
     recorded = golden.record(model, streams(model, 1_000)["lively"])
     for resolver in (
         interpreters.OpResolverType.AUTO,  # XNNPACK takes what it can

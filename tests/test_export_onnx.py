@@ -13,20 +13,32 @@ import onnx
 import onnxruntime
 from onnx import TensorProto
 
+from device_runtime.arithmetic import Decode
 from device_runtime.engines.onnx import session_options
 from export.onnx import Onnx
 from export.onnx_graph import IR_VERSION, OPSET
-from streams import MODELS
+from streams import FORECASTERS, MODELS
 
-PRODUCTS = {"sliding dense and GRU": 4, "two GRUs": 5, "two dense layers and two GRUs": 7, "a head alone": 1}
+EVERY = MODELS | FORECASTERS
+PRODUCTS = {
+    "sliding dense and GRU": 4,
+    "two GRUs": 5,
+    "two dense layers and two GRUs": 7,
+    "a head alone": 1,
+    "a forecaster": 6,
+    "decoding without a linear map": 4,
+    "one position decoded": 5,
+    "a linear map beside a GRU": 4,
+}
 PLAIN = {
     "Add", "Cast", "Clip", "Concat", "Floor", "Gather", "MatMulInteger", "Mul", "Relu", "Reshape", "Split", "Sub",
+    "Transpose",
 }  # fmt: skip
 
 
 def executed_graph(shape, tmp_path):
     """The graph as the engine's session runs it, after all that ONNX Runtime does to it."""
-    Onnx().write(MODELS[shape], tmp_path / "model.onnx")
+    Onnx().write(EVERY[shape], tmp_path / "model.onnx")
     options = session_options()
     options.optimized_model_filepath = str(tmp_path / "executed.onnx")
     onnxruntime.InferenceSession((tmp_path / "model.onnx").read_bytes(), options, providers=["CPUExecutionProvider"])
@@ -51,7 +63,11 @@ def test_both_operands_of_each_product_are_int8_and_no_weight_is_kept_as_float(s
             types[node.output[0]] = types.get(node.input[0], TensorProto.FLOAT)
     operands = [types[name] for node in graph.node if node.op_type == "MatMulInteger" for name in node.input]
     assert operands == [TensorProto.INT8] * (2 * PRODUCTS[shape])
-    assert all(len(tensor.dims) < 2 for tensor in graph.initializer if tensor.data_type == TensorProto.FLOAT)
+    floats = [tensor.dims for tensor in graph.initializer if tensor.data_type == TensorProto.FLOAT]
+    tables = sorted(tuple(dims) for dims in floats if len(dims) > 1 and min(dims) > 1)
+    positions = [layer.positions.T.shape for layer in EVERY[shape].layers if isinstance(layer, Decode)]
+    split = [(share * gates // 3, count) for gates, count in positions if count > 1 for share in (1, 2)]
+    assert tables == split, "positions are the only numbers of a model that are kept as float, by gate"
 
 
 def test_the_tables_are_folded_when_the_session_loads(tmp_path):
@@ -63,8 +79,9 @@ def test_the_tables_are_folded_when_the_session_loads(tmp_path):
     assert not {"CumSum", "Slice", "Neg"} & {node.op_type for node in graph.node}
 
 
-def test_the_fastest_level_of_optimization_would_fuse_nothing_either(tmp_path):
-    Onnx().write(MODELS["sliding dense and GRU"], tmp_path / "model.onnx")
+@pytest.mark.parametrize("shape", ["sliding dense and GRU", "a forecaster"])
+def test_the_fastest_level_of_optimization_would_fuse_nothing_either(shape, tmp_path):
+    Onnx().write(EVERY[shape], tmp_path / "model.onnx")
     options = session_options()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.optimized_model_filepath = str(tmp_path / "executed.onnx")

@@ -34,10 +34,10 @@ ARROWS = {
 # is a piece: bundle, frontends, engines, decoders, sources and the like, which the session puts together.
 PIECES = 1
 LAYERS = {
-    **dict.fromkeys(("errors", "events", "arithmetic"), 0),
+    **dict.fromkeys(("errors", "times", "events", "arithmetic", "fixed_point"), 0),
     "session": 2,
-    **dict.fromkeys(("bench", "evaluate"), 3),
-    **dict.fromkeys(("verbs", "cli"), 4),
+    **dict.fromkeys(("bench", "evaluate", "evaluate_forecast", "evaluate_anomaly", "evaluate_life"), 3),
+    **dict.fromkeys(("running", "evaluating", "verbs", "cli"), 4),
     **dict.fromkeys(("__init__", "__main__"), 5),
 }
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import math
 
 import numpy as np
 import pytest
 
-from device_runtime import arithmetic
+from device_runtime import arithmetic, fixed_point
 from device_runtime.arithmetic import Affine, Dense, Float32, Gru, Model
 from models import SLIDING_AND_GRU, random_frames, tiny_model
+from streams import FORECASTERS, streams
 
 f32 = np.float32
 TWO_GRUS = (("gru", 7), ("gru", 5))
@@ -40,9 +42,12 @@ def plain_table(function: str, v: f32) -> f32:
     return f32(plain_clip(math.floor(exact * 32768 + 0.5), -32767, 32767) / 32768)
 
 
-def plain_gru(layer: Gru, q: list[int], h: list[f32]) -> list[f32]:
-    gx = plain_affine(layer.input, q)
-    gh = plain_affine(layer.state, [plain_clip(plain_round(v * f32(128)), -127, 127) for v in h])
+def plain_int8(h: list[f32]) -> list[int]:
+    return [plain_clip(plain_round(v * f32(128)), -127, 127) for v in h]
+
+
+def plain_gru(layer: Gru, gx: list[f32], h: list[f32]) -> list[f32]:
+    gh = plain_affine(layer.state, plain_int8(h))
     after = []
     for i, old in enumerate(h):
         r = plain_table("sigmoid", gx[i] + gh[i])
@@ -56,18 +61,30 @@ def plain_gru(layer: Gru, q: list[int], h: list[f32]) -> list[f32]:
 def plain_step(model: Model, frame: Float32, state: Float32) -> tuple[list[f32], list[f32]]:
     wanted = [f32(x * model.input_gain) + e for x, e in zip(frame, state, strict=False)]
     next_state = [w - f32(plain_round(w)) for w in wanted]
-    q = [plain_clip(plain_round(w), -127, 127) for w in wanted]
-    for layer in model.layers:
+    newest = q = [plain_clip(plain_round(w), -127, 127) for w in wanted]
+    decoded = None
+    for i, layer in enumerate(model.layers):
         if isinstance(layer, Dense):
             columns = layer.affine.weight.shape[1]
             starts = range(0, len(q) - columns + 1, layer.hop)
             v = [value for start in starts for value in plain_affine(layer.affine, q[start : start + columns])]
             q = [plain_clip(plain_round(max(value, f32(0)) * layer.output_gain), -127, 127) for value in v]
-        else:
-            h = plain_gru(layer, q, list(state[len(next_state) : len(next_state) + layer.hidden]))
+        elif isinstance(layer, Gru):
+            h = list(state[len(next_state) : len(next_state) + layer.hidden])
+            h = plain_gru(layer, plain_affine(layer.input, q), h)
             next_state += h
-            q = [plain_clip(plain_round(value * f32(128)), -127, 127) for value in h]
-    return plain_affine(model.head, q), next_state
+            q = plain_int8(h)
+        else:
+            decoded = [plain_int8(plain_gru(model.layers[i - 1], list(row), h)) for row in layer.positions]
+    scores = [score for q in decoded or [q] for score in plain_affine(model.head, q)]
+    if model.linear:
+        width = model.linear.width
+        history = [int(v) for v in state[len(next_state) :]][width:] + newest[:width]
+        next_state += [f32(v) for v in history]
+        ahead = [plain_affine(model.linear.affine, history[j::width]) for j in range(width)]
+        rows = len(model.head.bias)
+        scores = [score + ahead[i % rows % width][i // rows] for i, score in enumerate(scores)]
+    return scores, next_state
 
 
 @pytest.mark.parametrize(
@@ -94,14 +111,29 @@ def test_the_step_has_the_bits_of_plain_python(layers, feature_size, gain):
     assert np.unique(state).size > state.size // 4, "the models should be lively"
 
 
+@pytest.mark.parametrize("shape", FORECASTERS)
+def test_a_forecaster_s_step_has_the_bits_of_plain_python(shape):
+    model = FORECASTERS[shape]
+    hard = streams(model, 10)
+    for frames in (hard["lively"], hard["saturating"], hard["ties"]):
+        state, plain_state = model.initial_state(), list(model.initial_state())
+        for frame in frames:
+            scores, state = arithmetic.step(model, frame, state)
+            plain_scores, plain_state = plain_step(model, frame, plain_state)
+            assert scores.tobytes() == np.array(plain_scores, f32).tobytes()
+            assert state.tobytes() == np.array(plain_state, f32).tobytes()
+        assert (scores.dtype, scores.shape) == (np.float32, (model.score_size,))
+        assert (state.dtype, state.shape) == (np.float32, (model.state_size,))
+
+
 # ---- the tables
 
 
 @pytest.mark.parametrize(
     ("table", "sha256"),
     [
-        (arithmetic.SIGMOID_Q15, "c4a892ac4c7782b3990d864b2ef6880662da2b77ba7144cc82cfc060781810b7"),
-        (arithmetic.TANH_Q15, "5c9a591caaddac29ce73dbf6a4020545e2586dae706597ad77f5447dd87df777"),
+        (fixed_point.SIGMOID_Q15, "c4a892ac4c7782b3990d864b2ef6880662da2b77ba7144cc82cfc060781810b7"),
+        (fixed_point.TANH_Q15, "5c9a591caaddac29ce73dbf6a4020545e2586dae706597ad77f5447dd87df777"),
     ],
     ids=["sigmoid", "tanh"],
 )
@@ -172,6 +204,34 @@ def test_a_sliding_dense_layer_is_a_dense_layer_with_a_toeplitz_matrix():
     q = np.random.default_rng(0).integers(-127, 128, 40).astype(f32)
     assert layer.outputs(40) == windows * 5 == 40
     assert np.array_equal(arithmetic.dense(layer, q), arithmetic.dense(Dense(wide, 1, layer.output_gain), q))
+
+
+def test_each_position_is_one_step_of_the_gru_with_an_input_of_its_own():
+    model = FORECASTERS["decoding without a linear map"]
+    recurrent, decoding = model.layers[0], model.layers[1]
+    _, state = arithmetic.step(model, random_frames(1, 7)[0], model.initial_state())
+    h = state[7:]
+    together = arithmetic.decode(decoding, recurrent, arithmetic.quantize_state(h), h)
+    silent = np.zeros((51, 7), np.int8), np.ones(51, f32)  # all that the input says is the bias
+    for row, position in zip(together, decoding.positions, strict=True):
+        alone = arithmetic.gru(Gru(Affine(*silent, position), recurrent.state), np.zeros(7, f32), h)
+        assert np.array_equal(row, arithmetic.quantize_state(alone))
+
+
+def test_the_linear_map_sees_the_latest_frames_oldest_first_and_adds_the_same_to_every_level():
+    model = FORECASTERS["a forecaster"]  # 5 positions, 3 levels, 24 features of 26, 30 frames
+    assert (model.positions, model.score_size, model.state_size) == (5, 360, 26 + 24 + 30 * 24)
+    without = dataclasses.replace(model, linear=None)
+    state, seen = model.initial_state(), []
+    for frame in random_frames(33, 26):
+        seen.append(arithmetic.quantize_frame(frame, state[:26], model.input_gain)[0][:24])
+        alone, _ = arithmetic.step(without, frame, state[:50])
+        scores, state = arithmetic.step(model, frame, state)
+    assert np.array_equal(state[50:].reshape(30, 24), np.array(seen[-30:]))
+    affine = model.linear.affine
+    exact = (affine.weight.astype(float) @ np.array(seen[-30:])) * affine.scale[:, None] + affine.bias[:, None]
+    added = (scores - alone).reshape(5, 3, 24)
+    assert np.abs(added - exact[:, None]).max() < 1e-5 * np.abs(exact).max() < np.abs(exact).max()
 
 
 def test_the_widest_row_sums_exactly():

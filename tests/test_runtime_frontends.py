@@ -130,7 +130,7 @@ NAN = float("nan")
 
 
 def window(gaps="hold", segment=4):
-    return WindowFrontend(sample_rate_hz=2, mean=[10.0, 0.0], std=[2.0, 1.0], segment=segment, gaps=gaps)
+    return WindowFrontend(interval_s=0.5, mean=[10.0, 0.0], std=[2.0, 1.0], segment=segment, gaps=gaps)
 
 
 def gappy(rows, seed=0):
@@ -221,11 +221,11 @@ def test_readings_of_another_shape_say_which_is_expected():
 
 
 WRONG = {
-    "needs a sample rate above 0": {"sample_rate_hz": 0, "mean": [0.0], "std": [1.0], "segment": 4},
-    "a segment of at least 1 sample, got 1 Hz and 0": {"sample_rate_hz": 1, "mean": [0.0], "std": [1.0], "segment": 0},
-    "needs one mean and one std above 0": {"sample_rate_hz": 1, "mean": [0.0], "std": [0.0], "segment": 4},
+    "needs an interval above 0": {"interval_s": 0, "mean": [0.0], "std": [1.0], "segment": 4},
+    "a segment of at least 1 sample, got 1 s and 0": {"interval_s": 1, "mean": [0.0], "std": [1.0], "segment": 0},
+    "needs one mean and one std above 0": {"interval_s": 1, "mean": [0.0], "std": [0.0], "segment": 4},
     "fills gaps by hold, interpolate, mask, got 'zero'": {
-        "sample_rate_hz": 1,
+        "interval_s": 1,
         "mean": [0.0],
         "std": [1.0],
         "segment": 4,
@@ -241,12 +241,14 @@ def test_wrong_settings_of_a_window_are_named(message):
 
 
 def test_a_manifest_describes_a_front_end():
-    settings = {"kind": "window", "sample_rate_hz": 1, "mean": [0.0], "std": [1.0], "segment": 4}
+    settings = {"kind": "window", "interval_s": 1, "mean": [0.0], "std": [1.0], "segment": 4}
     assert isinstance(frontend(settings), WindowFrontend)
 
 
 def test_an_unknown_kind_names_those_that_are_known():
-    with pytest.raises(BundleError, match="the front end 'radar' is unknown, expected one of: speech, window"):
+    with pytest.raises(
+        BundleError, match="the front end 'radar' is unknown, expected one of: speech, window, lookback"
+    ):
         frontend({"kind": "radar"})
 
 

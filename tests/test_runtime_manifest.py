@@ -13,7 +13,7 @@ from device_runtime.errors import BundleError
 from device_runtime.manifest import Manifest
 from models import SMOOTH, tiny_manifest, tiny_model
 
-WINDOW = {"kind": "window", "sample_rate_hz": 10, "mean": [0.5], "std": [2], "segment": 20}
+WINDOW = {"kind": "window", "interval_s": 0.1, "mean": [0.5], "std": [2], "segment": 20}
 
 
 def nested(depth: int) -> list[Any]:
@@ -73,30 +73,34 @@ def test_keys_that_this_runtime_does_not_know_are_left_alone():
         ("format", 0, r"format must be a whole number"),
         ("name", 5, r"name must be 1 to 200 printable characters, got 5"),
         ("name", "\x1b[31mred", r"name must be 1 to 200 printable characters, got '\\x1b\[31mred'"),
-        ("task", "", r"task must be 1 to 200 printable characters, got ''"),
+        ("task", "", r"task must be one of keyword_spotting, forecasting, anomaly, remaining_life, got ''"),
         ("labels", "yes", r"labels must be a list of at most 1000 items, got 'yes'"),
         ("labels", ["yes", 3], r"labels\[1\] must be 1 to 200 printable characters, got 3"),
         ("labels", ["yes", "\ud800"], r"labels\[1\] must be 1 to 200 printable"),
         ("labels", [], r"labels must not be empty"),
         ("labels", ["yes", "no", "yes"], r"labels must differ from one another, got 'yes' twice"),
         ("frontend", [], r"frontend must be an object of at most 1000 fields, got a list"),
-        ("frontend.kind", "specch", r"frontend\.kind must be one of speech, window, got 'specch'"),
-        ("frontend.kind", [], r"frontend\.kind must be one of speech, window, got a list"),
+        ("frontend.kind", "specch", r"frontend\.kind must be one of speech, window, lookback, got 'specch'"),
+        ("frontend.kind", [], r"frontend\.kind must be one of speech, window, lookback, got a list"),
         ("frontend", WINDOW | {"mean": "0"}, r"frontend\.mean must be a list of at most 1000 items, got '0'"),
         ("frontend", WINDOW | {"std": [0]}, r"frontend\.std\[0\] must be a number from 1e-12 to 1e\+12, got 0"),
         ("frontend", WINDOW | {"std": [1e-30]}, r"frontend\.std\[0\] must be a number from 1e-12 to 1e\+12, got 1e-30"),
         ("frontend", WINDOW | {"mean": [1e30]}, r"frontend\.mean\[0\] must be a number from -1e\+12 to 1e\+12, got 1e"),
         ("frontend", WINDOW | {"gaps": []}, r"frontend\.gaps must be one of hold, interpolate, mask, got a list"),
-        ("frontend", WINDOW | {"sample_rate_hz": 0.1}, r"sample_rate_hz must be a number from 1 to 200000, got 0\.1"),
-        ("frontend", WINDOW | {"sample_rate_hz": 1e9}, r"sample_rate_hz must be a number from 1 to 200000, got 10000"),
+        ("frontend", WINDOW | {"interval_s": 0}, r"interval_s must be a number from 5e-06 to 3.16224e\+07, got 0"),
         (
             "frontend",
-            WINDOW | {"sample_rate_hz": 48_000, "mean": [0] * 64, "std": [1] * 64},
-            r"64 channels at 48000 Hz are more than 2000000 readings a second\. Get the bundle again",
+            WINDOW | {"interval_s": 1e9},
+            r"interval_s must be a number from 5e-06 to 3.16224e\+07, got 10000",
         ),
         (
             "frontend",
-            WINDOW | {"sample_rate_hz": 100_000, "segment": 1},
+            WINDOW | {"interval_s": 1 / 48_000, "mean": [0] * 64, "std": [1] * 64},
+            r"64 channels every 2.08333e-05 s are more than 2000000 readings a second\. Get the bundle again",
+        ),
+        (
+            "frontend",
+            WINDOW | {"interval_s": 1e-5, "segment": 1},
             r"decoder\.window_ms spans 30000 steps of the model; at most 10000 are allowed",
         ),
         (
@@ -110,7 +114,7 @@ def test_keys_that_this_runtime_does_not_know_are_left_alone():
             r"decoder must be printable text without control characters, got '\\x1b\[",
         ),
         ("frontend", WINDOW | {"segment": 1e9}, r"frontend\.segment must be a whole number from 1 to 65536"),
-        ("decoder.kind", "forecast", r"decoder\.kind must be one of smooth, got 'forecast'"),
+        ("decoder.kind", "soothe", r"decoder\.kind must be one of smooth, forecast, estimate, got 'soothe'"),
         ("frontend.hop_ms", "10", r"frontend\.hop_ms must be a whole number from 1 to 1000, got '10'"),
         ("frontend.stack", 0, r"frontend\.stack must be a whole number from 1 to 256, got 0"),
         ("decoder.release", None, r"decoder\.release must be a number from 0 to 1, got None"),
@@ -121,10 +125,23 @@ def test_keys_that_this_runtime_does_not_know_are_left_alone():
         ("model.input_gain", 0, r"model\.input_gain must be a number from 1e-09 to 1e\+09, got 0"),
         ("model.layers", {"kind": "gru"}, r"model\.layers must be a list of at most 1000 items, got a dict"),
         ("model.layers", [[]], r"model\.layers\[0\] must be an object of at most 1000 fields, got a list"),
-        ("model.layers", [{"kind": "lstm"}], r"model\.layers\[0\]\.kind must be one of dense, gru, got 'lstm'"),
+        ("model.layers", [{"kind": "lstm"}], r"model\.layers\[0\]\.kind must be one of dense, gru, decode, got 'lstm'"),
         ("model.layers", [{"kind": "dense", "hop": 0}], r"model\.layers\[0\]\.hop must be a whole number from 1"),
         ("model.layers", [{"kind": "dense", "hop": 1.5}], r"model\.layers\[0\]\.hop must be a whole number from 1"),
         ("model.layers", [{"kind": "dense", "hop": 1}], r"has no model\.layers\[0\]\.output_gain"),
+        ("model.linear", None, r"model\.linear must be an object of at most 1000 fields, got None"),
+        ("model.linear", {"frames": 3}, r"has no model\.linear\.width"),
+        (
+            "model.linear",
+            {"width": 0, "frames": 3},
+            r"model\.linear\.width must be a whole number from 1 to 65536, got 0",
+        ),
+        (
+            "model.linear",
+            {"width": 2, "frames": 1025},
+            r"model\.linear\.frames must be a whole number from 1 to 1024, got",
+        ),
+        ("model.linear", {"width": 2, "frames": True}, r"model\.linear\.frames must be a whole number from 1 to 1024"),
         ("files", {"../../etc/passwd": {}}, r"files names '\.\./\.\./etc/passwd'; expected plain names such as model"),
         ("files", {"/etc/passwd": {}}, r"files names '/etc/passwd'"),
         ("files", {"..": {}}, r"files names '\.\.'"),

@@ -108,6 +108,8 @@ TOO_MANY_LAYERS = flat.to_bytes(tiny_model(0, (("gru", 1),) * 33, 1, 1))
         ("dense", [(20, "<f", float("nan"))], "feature_size is 12 and input_gain -?nan"),
         ("dense", [(24, "<I", 33)], "it has 33 layers; this engine takes 32"),
         ("dense", [(40, "<I", 65537)], "its frames are 65537 vectors of speech apart; this engine takes up to 65536"),
+        ("dense", [(28, "<I", 0)], "a step has 0 scores; it takes 1 to 65536"),
+        ("dense", [(28, "<I", 2**17)], "a step has 131072 scores; it takes 1 to 65536"),
         ("dense", [(28, "<I", 5)], "a matrix has 3 rows and 20 columns; its layer needs 5 and 20"),
         ("dense", [(LAYERS_AT, "<I", 3)], "a layer has the kind 3, hop 3 and output_gain "),
         ("dense", [(LAYERS_AT + 4, "<I", 0)], "a layer has the kind 1, hop 0 and output_gain "),

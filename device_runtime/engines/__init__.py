@@ -58,6 +58,31 @@ class SpeechEngine(Engine, Protocol):
         ...
 
 
+@runtime_checkable
+class WindowEngine(Engine, Protocol):
+    """An engine that leaves out, within a window of frames, what only a step's own scores need."""
+
+    def windows(self, frames: Float32, state: Float32) -> Float32:
+        """(windows, n, feature_size), each from `state` (state_size,) -> the last step's scores, (windows, scores)."""
+        ...
+
+
+def last_scores(engine: Engine, initial_state: Float32, frames: Float32) -> Float32:
+    """The scores after the last frame of each window, with the bits of single steps from the initial state.
+
+    initial_state (state_size,), frames (windows, n, feature_size), n at least 1 -> (windows, scores).
+    """
+    if isinstance(engine, WindowEngine):
+        return engine.windows(frames, initial_state)
+    return np.stack([_last(engine, initial_state, window) for window in np.ascontiguousarray(frames, np.float32)])
+
+
+def _last(engine: Engine, state: Float32, frames: Float32) -> Float32:
+    for frame in frames:
+        scores, state = engine.step(frame, state)
+    return scores
+
+
 @dataclass(frozen=True)
 class Choice:
     """What an engine reads, where its code is, and what must be installed."""

@@ -83,7 +83,7 @@ def load_engine(bundle: Bundle) -> NativeEngine:
     except ValueError as error:
         raise BundleError(f"{path} cannot be run: {error}. Get the bundle again") from None
     found = (model.feature_size, model.state_size, model.score_count)
-    expected = (bundle.model.feature_size, bundle.model.state_size, len(bundle.model.head.bias))
+    expected = (bundle.model.feature_size, bundle.model.state_size, bundle.model.score_size)
     if found != expected:
         raise BundleError(
             f"{path} has frames, states and scores of {found}, but the model beside it of {expected}. "

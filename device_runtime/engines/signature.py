@@ -19,7 +19,7 @@ def check(path: Path, model: Model, inputs: Mapping[str, str], outputs: Mapping[
     """
     state = tensor("float32", (model.state_size,))
     _check(path, "takes", inputs, {"frame": tensor("float32", (model.feature_size,)), "state": state})
-    _check(path, "gives", outputs, {"scores": tensor("float32", (len(model.head.bias),)), "next_state": state})
+    _check(path, "gives", outputs, {"scores": tensor("float32", (model.score_size,)), "next_state": state})
 
 
 def tensor(dtype: str, shape: tuple[int | str | None, ...]) -> str:

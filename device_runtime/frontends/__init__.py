@@ -1,6 +1,7 @@
 """Front ends: samples in, frames out. A kind in the manifest becomes a front end here and nowhere else.
 
-To add one: write a module with a class that is a `Frontend`, and a line in FRONTENDS.
+To add one: write a module with a class that is a `Frontend`, a line in FRONTENDS, and a check of its settings in
+`settings.py`. A `LookbackFrontend` gives whole windows in place of frames.
 """
 
 from __future__ import annotations
@@ -11,15 +12,29 @@ from typing import Any
 
 from device_runtime.errors import BundleError
 from device_runtime.frontends.frame import Frame, Frontend
+from device_runtime.frontends.lookback import LookbackFrontend, Window
 from device_runtime.frontends.speech import SpeechFrontend
 from device_runtime.frontends.window import WindowFrontend
 
-__all__ = ["FRONTENDS", "Frame", "Frontend", "SpeechFrontend", "WindowFrontend", "frontend"]
+__all__ = [
+    "FRONTENDS",
+    "Frame",
+    "Frontend",
+    "LookbackFrontend",
+    "SpeechFrontend",
+    "Window",
+    "WindowFrontend",
+    "frontend",
+]
 
-FRONTENDS: dict[str, Callable[..., Frontend]] = {"speech": SpeechFrontend, "window": WindowFrontend}
+FRONTENDS: dict[str, Callable[..., Frontend | LookbackFrontend]] = {
+    "speech": SpeechFrontend,
+    "window": WindowFrontend,
+    "lookback": LookbackFrontend,
+}
 
 
-def frontend(settings: Mapping[str, Any]) -> Frontend:
+def frontend(settings: Mapping[str, Any]) -> Frontend | LookbackFrontend:
     """The front end that a manifest describes.
 
     >>> frontend({"kind": "speech", "stack": 1, "stride": 1}).feature_size

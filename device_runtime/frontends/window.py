@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from device_runtime.arithmetic import Float32
 from device_runtime.errors import InputError
 from device_runtime.frontends.frame import Frame, check_float32
+from device_runtime.snapshots import Snapshot, taken
 
 TINY = np.float32(1e-30)
 """Smaller magnitudes become 0: no sensor tells them from it, and some engines flush denormal numbers while others keep
@@ -16,6 +19,9 @@ them. Scaled by an input gain they could round either way, and the engines would
 
 LARGEST = np.float32(1e28)
 """Larger magnitudes become this: times the largest input gain that a bundle may have, it is still a float32."""
+
+FORGET = 1_000
+"""Samples: a model that carries its state may have a long memory, but none that outlives this."""
 
 
 class WindowFrontend:
@@ -25,29 +31,34 @@ class WindowFrontend:
     within the segment, and hold where the segment ends in a gap; "mask" puts the mean, and adds to each sample one
     value a channel that is 1 where it was measured and 0 where not.
 
-    >>> frontend = WindowFrontend(sample_rate_hz=10, mean=[20.0], std=[2.0], segment=3)
+    >>> frontend = WindowFrontend(interval_s=0.1, mean=[20.0], std=[2.0], segment=3)
     >>> frontend.push(np.array([[22], [np.nan], [18]], np.float32))[0].values.tolist()
     [1.0, 1.0, -1.0]
     """
 
     def __init__(
-        self, sample_rate_hz: float, mean: Sequence[float], std: Sequence[float], segment: int, gaps: str = "hold"
+        self,
+        interval_s: float,
+        mean: Sequence[float],
+        std: Sequence[float],
+        segment: int,
+        gaps: str = "hold",
+        channels: Sequence[str] = (),
+        forget: int = FORGET,
     ):
-        if sample_rate_hz <= 0 or segment < 1:
+        check_settings("window", interval_s, mean, std, segment, gaps)
+        if channels and len(channels) != len(mean):
             raise InputError(
-                f"the window front end needs a sample rate above 0 and a segment of at least 1 sample, "
-                f"got {sample_rate_hz} Hz and {segment}."
+                f"the window front end needs a name for each channel, got {len(channels)} names for {len(mean)}."
             )
-        if not mean or len(mean) != len(std) or min(std) <= 0:
-            raise InputError(
-                f"the window front end needs one mean and one std above 0 for each channel, got {mean} and {std}."
-            )
-        if gaps not in GAPS:
-            raise InputError(f"the window front end fills gaps by {', '.join(GAPS)}, got {gaps!r}. Choose one of them.")
-        self.sample_rate_hz = sample_rate_hz
-        self.channels, self.segment, self.gaps = len(mean), segment, gaps
+        self.interval_s, self.sample_rate_hz = float(interval_s), 1 / interval_s
+        self.names = tuple(channels) or tuple(f"channel {i + 1}" for i in range(len(mean)))
+        self.channels, self.segment, self.every, self.gaps = len(mean), segment, segment, gaps
+        self.longest = forget
+        """Samples without any reading after which a session forgets everything."""
+
         self.feature_size = segment * self.channels * (2 if gaps == "mask" else 1)
-        self.frame_s = segment / sample_rate_hz
+        self.frame_s = segment * self.interval_s
         self._mean = np.asarray(mean, np.float32)
         self._gain = (1 / np.asarray(std, np.float64)).astype(np.float32)
         self.reset()
@@ -60,18 +71,7 @@ class WindowFrontend:
 
     def check(self, samples: Float32) -> None:
         """Raise InputError unless the samples are float32 (n, channels), finite or NaN."""
-        check_float32(samples)
-        if samples.shape != (len(samples), self.channels) and (samples.ndim != 1 or self.channels != 1):
-            raise InputError(
-                f"samples must have shape (n, {self.channels}), one column a channel, got {samples.shape}."
-            )
-        infinite = np.isinf(samples)
-        if infinite.any():
-            first = int(np.argwhere(infinite)[0, 0])
-            raise InputError(
-                f"sample {first} of the chunk is infinite ({int(infinite.sum())} values are). "
-                "A missing value is NaN: samples[numpy.isinf(samples)] = numpy.nan"
-            )
+        check_readings(samples, self.channels)
 
     def push(self, samples: Float32) -> list[Frame]:
         """Take any number of samples; return the frames that they completed."""
@@ -89,7 +89,53 @@ class WindowFrontend:
         filled = np.where(np.abs(filled) < TINY, np.float32(0), filled)
         self._known = self._known.after(segment)
         self._frames += 1
-        return Frame(filled.reshape(-1), self._frames * self.segment / self.sample_rate_hz)
+        return Frame(filled.reshape(-1), self._frames * self.segment * self.interval_s)
+
+    def snapshot(self) -> Snapshot:
+        """All that it remembers."""
+        known: Snapshot = {"known": self._known.values.copy(), "places": self._known.places.copy()}
+        return known | {"waiting": self._waiting.copy(), "frames": np.array([self._frames], np.int64)}
+
+    def restore(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Go on from a snapshot."""
+        waiting = taken(arrays, "waiting", np.float32, (None, self.channels))
+        values = taken(arrays, "known", np.float32, (self.channels,))
+        places = taken(arrays, "places", np.int64, (self.channels,))
+        frames = int(taken(arrays, "frames", np.int64, (1,))[0])
+        if len(waiting) >= self.segment or np.isinf(waiting).any() or not np.isfinite(values).all() or frames < 0:
+            raise InputError("the saved state of the window is damaged. Start without the state")
+        self._waiting, self._known, self._frames = waiting, Known(values, places), frames
+
+
+def check_settings(
+    name: str, interval_s: float, mean: Sequence[float], std: Sequence[float], segment: int, gaps: str
+) -> None:
+    """Raise InputError for settings that no front end of sensors can have."""
+    if interval_s <= 0 or segment < 1:
+        raise InputError(
+            f"the {name} front end needs an interval above 0 and a segment of at least 1 sample, got {interval_s} s "
+            f"and {segment}."
+        )
+    if not mean or len(mean) != len(std) or min(std) <= 0:
+        raise InputError(
+            f"the {name} front end needs one mean and one std above 0 for each channel, got {mean} and {std}."
+        )
+    if gaps not in GAPS:
+        raise InputError(f"the {name} front end fills gaps by {', '.join(GAPS)}, got {gaps!r}. Choose one of them.")
+
+
+def check_readings(samples: Float32, channels: int) -> None:
+    """Raise InputError unless the samples are float32 (n, channels), finite or NaN."""
+    check_float32(samples)
+    if samples.shape != (len(samples), channels) and (samples.ndim != 1 or channels != 1):
+        raise InputError(f"samples must have shape (n, {channels}), one column a channel, got {samples.shape}.")
+    infinite = np.isinf(samples)
+    if infinite.any():
+        first = int(np.argwhere(infinite)[0, 0])
+        raise InputError(
+            f"sample {first} of the chunk is infinite ({int(infinite.sum())} values are). "
+            "A missing value is NaN: samples[numpy.isinf(samples)] = numpy.nan"
+        )
 
 
 class Known:

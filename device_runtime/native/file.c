@@ -120,6 +120,9 @@ static bool read_header(const file *f, tinyrnn *model) {
         return refuse(f, "feature_size is %lu and input_gain %g", (unsigned long)model->feature_size,
                       (double)model->input_gain);
     }
+    if (model->score_count < 1 || model->score_count > MAX_VALUES) {
+        return refuse(f, "a step has %lu scores; it takes 1 to %d", (unsigned long)model->score_count, MAX_VALUES);
+    }
     model->stride = uint32_at(f, 40);
     if (model->stride > MAX_VALUES) {
         return refuse(f, "its frames are %lu vectors of speech apart; this engine takes up to %d",

@@ -8,6 +8,7 @@ import numpy as np
 
 from device_runtime import arithmetic
 from device_runtime.arithmetic import Affine, Float32, Model
+from device_runtime.fixed_point import STATE_COPY_SCALE
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,9 @@ def float_model(model: Model) -> FloatModel:
             layers.append(FloatDense(_affine(layer.affine, gain), starts))
             gain, size = float(layer.output_gain), layer.outputs(size)
         else:
-            layers.append(FloatGru(_affine(layer.input, gain), _affine(layer.state, arithmetic.STATE_COPY_SCALE)))
-            gain, size = arithmetic.STATE_COPY_SCALE, layer.hidden
+            assert isinstance(layer, arithmetic.Gru)
+            layers.append(FloatGru(_affine(layer.input, gain), _affine(layer.state, STATE_COPY_SCALE)))
+            gain, size = STATE_COPY_SCALE, layer.hidden
     return FloatModel(model.feature_size, tuple(layers), _affine(model.head, gain))
 
 

@@ -45,7 +45,11 @@ def as_bundle(model: Model, folder: Path) -> Bundle:
     hears = {"kind": "speech", "sample_rate_hz": 16_000, "window_ms": 30, "hop_ms": 10, "bands": model.feature_size}
     decoder = {"kind": "smooth", "window_ms": 300, "thresholds": {}, "release": 0.4, "refractory_ms": 500}
     manifest = Manifest(
-        name="plain_gru", task="none", labels=labels, frontend={**hears, "stack": 1, "stride": 1}, decoder=decoder
+        name="plain_gru",
+        task="keyword_spotting",
+        labels=labels,
+        frontend={**hears, "stack": 1, "stride": 1},
+        decoder=decoder,
     )
     bundle.write(folder, manifest, model, write_graphs)
     return bundle.read(folder)

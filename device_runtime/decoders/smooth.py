@@ -1,18 +1,16 @@
-"""Decoders: scores in, events out. A kind in the manifest becomes a decoder here and nowhere else."""
+"""Words: a label fires when its smoothed probability reaches its threshold."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from device_runtime.arithmetic import Float32
-from device_runtime.errors import BundleError
-from device_runtime.events import Detection, Event
+from device_runtime.events import Detection
 
 Float64 = npt.NDArray[np.float64]
 Armed = npt.NDArray[np.bool_]
@@ -29,7 +27,7 @@ class Decoded:
     armed: Armed
     """After each step, (steps, labels)."""
 
-    events: list[list[Event]]
+    events: list[list[Detection]]
     """Of each step."""
 
 
@@ -127,7 +125,7 @@ class Smooth:
         self._steps += steps
         return sums / counted[:, None]
 
-    def _fire(self, means: Float64, time_s: float) -> list[Event]:
+    def _fire(self, means: Float64, time_s: float) -> list[Detection]:
         ready = self._armed & (means >= self._thresholds)
         if time_s < self._quiet_until_s or not ready.any():
             return []
@@ -135,24 +133,3 @@ class Smooth:
         self._armed[best] = False
         self._quiet_until_s = time_s + self._refractory_s
         return [Detection(self._labels[best], time_s, float(means[best]))]
-
-
-DECODERS: dict[str, Callable[..., Smooth]] = {"smooth": Smooth}
-
-
-def decoder(settings: Mapping[str, Any], labels: Sequence[str], frame_s: float) -> Smooth:
-    """The decoder that a manifest describes."""
-    options = dict(settings)
-    kind = options.pop("kind", None)
-    if kind not in DECODERS:
-        raise BundleError(
-            f"the decoder {kind!r} is unknown, expected one of: {', '.join(DECODERS)}. "
-            "Upgrade with: pip install -U tinyrnn-runtime"
-        )
-    try:
-        inspect.signature(DECODERS[kind]).bind(labels=labels, frame_s=frame_s, **options)
-    except TypeError as error:
-        raise BundleError(
-            f"the settings of the decoder {kind!r} do not fit it: {error}. Get the bundle again"
-        ) from error
-    return DECODERS[kind](labels=labels, frame_s=frame_s, **options)
