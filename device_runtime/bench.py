@@ -1,4 +1,6 @@
-"""What a bundle costs on this machine: microseconds a step and a second of audio, and the memory of a fresh process."""
+"""What a bundle costs on this machine: microseconds a step and a second of audio or a sample of sensors, and the memory
+of a fresh process.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +18,8 @@ from device_runtime.errors import EngineError
 from device_runtime.session import Session
 
 WARM_UP_STEPS = 50
+TOLD_TIMES, MOST_SAMPLES = 32, 4_096
+"""Of sensors: so many samples that complete a step are timed, among so many in all."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +43,41 @@ class Cost:
         return asdict(self)
 
 
-def measure(folder: Path | str, engine: str, steps: int = 1000, seconds: int = 10) -> Cost:
+@dataclass(frozen=True)
+class SensorCost:
+    """One engine's cost on readings of sensors, in the units that its names say."""
+
+    engine: str
+    step_us_median: float
+    step_us_p99: float
+    sample_us: float
+    """Front end, steps and decoder of all channels, a sample, mean."""
+
+    told_us: float
+    """Of a sample that completes a step or a look-back, median."""
+
+    peak_mb: float
+    """Of a fresh process that opens the bundle and runs it until it has told something."""
+
+    def as_dict(self) -> dict[str, str | float]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+def measure(folder: Path | str, engine: str, steps: int = 1000, seconds: int = 10) -> Cost | SensorCost:
     """Run one engine of a bundle, in this process for time and in a fresh one for memory."""
     session = Session.open(folder, engine)
     step_us = time_steps(session, steps)
+    if session.watches:
+        sample_us, told_us = time_samples(session)
+        return SensorCost(
+            engine=session.engine.name,
+            step_us_median=round(float(np.median(step_us)), 2),
+            step_us_p99=round(float(np.percentile(step_us, 99)), 2),
+            sample_us=round(sample_us, 1),
+            told_us=round(told_us, 1),
+            peak_mb=round(peak_mb_of_fresh_process(folder, engine), 1),
+        )
     second_us = time_seconds(session, seconds)
     return Cost(
         engine=session.engine.name,
@@ -64,6 +99,36 @@ def example_signal(session: Session, seconds: float) -> Float32:
     signal = (noise * swell).astype(np.float32)
     only: Float32 = signal[:, 0]
     return only if channels == 1 else signal
+
+
+def example_readings(session: Session, samples: int) -> Float32:
+    """Readings that wander around the mean of each channel, (samples, channels), the same every time."""
+    sensors = session.sensors
+    steps = np.random.default_rng(0).normal(0, 0.3, (samples, len(sensors.names)))
+    around = np.zeros(len(sensors.names))
+    rows = np.empty(steps.shape)
+    for at, step in enumerate(steps):
+        around = 0.95 * around + step
+        rows[at] = around
+    readings: Float32 = (rows * sensors.std + sensors.mean).astype(np.float32)
+    return readings
+
+
+def time_samples(session: Session) -> tuple[float, float]:
+    """Microseconds of a sample: the mean over all, and the median of those that complete a step."""
+    sensors = session.sensors
+    first = session.first_step
+    readings = example_readings(session, first + min(MOST_SAMPLES, TOLD_TIMES * sensors.every))
+    session.reset()
+    session.push(readings[:first])
+    took_us, told_us = [], []
+    for at in range(first, len(readings)):
+        start = time.perf_counter_ns()
+        told = list(session.watch(readings[at : at + 1]))
+        took_us.append((time.perf_counter_ns() - start) / 1000)
+        if any(watched.step is not None for watched in told):
+            told_us.append(took_us[-1])
+    return float(np.mean(took_us)), float(np.median(told_us)) if told_us else float("nan")
 
 
 def time_steps(session: Session, steps: int) -> Float32:
@@ -124,7 +189,10 @@ def own_peak_mb() -> float:
 
 def _run_fresh(folder: str, engine: str) -> None:
     session = Session.open(folder, engine)
-    session.push(example_signal(session, 1.0))
+    if session.watches:
+        session.push(example_readings(session, session.first_step))
+    else:
+        session.push(example_signal(session, 1.0))
     print(own_peak_mb())
 
 

@@ -70,6 +70,11 @@ class Grid:
         self._late: tuple[float, Float32] | None = None  # a reading from before the last one
         self._spacings: list[float] = []
 
+    @property
+    def newest_s(self) -> float:
+        """The time of the newest reading, NaN before any."""
+        return self._last_s
+
     def push(self, times_s: npt.NDArray[np.float64], values: Float32) -> Iterator[Item]:
         """Take some readings, (n,) and (n, channels), NaN where a channel has none."""
         at = 0

@@ -163,6 +163,12 @@ class Session:
         return self._watcher().sensors
 
     @property
+    def first_step(self) -> int:
+        """Of a session that watches sensors: how many samples it needs before it can tell anything."""
+        sensors = self._watcher().sensors
+        return sensors.longest if "every" in self._settings else sensors.segment
+
+    @property
     def series_decoder(self) -> SeriesDecoder:
         """Of a session that watches sensors."""
         return self._watcher().decoder
@@ -191,9 +197,14 @@ class Session:
             )
         yield from watcher.measure(times_s, values.reshape(len(values), -1))
 
-    def finish(self) -> list[Event]:
+    def finish(self) -> Iterator[Watched]:
         """No reading follows those of `measure`: tell what was held back for others in its interval."""
-        return [event for watched in self._watcher().finish() for event in watched.events]
+        yield from self._watcher().finish()
+
+    @property
+    def newest_s(self) -> float:
+        """When the newest reading of `measure` was made, NaN before any."""
+        return self._watcher().newest_s
 
     def save(self, path: Path | str) -> None:
         """Store all that a session of sensors remembers in one file, whole or not at all."""

@@ -4,33 +4,23 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from io import BufferedIOBase
-from pathlib import Path
 from typing import Any, cast
-
-import numpy as np
 
 from device_runtime import bench, bundle, engines, golden, sources
 from device_runtime.arguments import Parser, examples, seed, threshold
 from device_runtime.arithmetic import Float32
 from device_runtime.card import card, sizes
 from device_runtime.errors import InputError
-from device_runtime.evaluate import evaluate, false_accepts
+from device_runtime.evaluating import measured
 from device_runtime.nearest import Nearest
-from device_runtime.noise import Noises
 from device_runtime.pack import pack
-from device_runtime.progress import progress
-from device_runtime.recordings import SPLITS, Recording, audio_files, list_recordings
+from device_runtime.recordings import SPLITS
+from device_runtime.running import run_sensors
 from device_runtime.session import Session
-from device_runtime.sources import can_decode
-from device_runtime.summary import summary
 from device_runtime.tables import table
-
-SHARED_NOISE = "speech/speech_commands_v0.02/_background_noise_"
-"""Below TINYRNN_DATA: noise to evaluate in when the data brings none."""
 
 
 def _verb(verbs: Any, name: str, text: str, handler: Callable[[argparse.Namespace], int], *shown: str) -> Parser:
@@ -47,16 +37,25 @@ def _add_run(verbs: Any) -> None:
     parser = _verb(
         verbs,
         "run",
-        "turn a recording, a pipe or the microphone into events",
+        "turn a recording, a log of sensors, a pipe or the microphone into events",
         _run_stream,
         "run demo.bundle recording.wav",
         "run demo.bundle recording.wav --threshold yes=0.7 --json",
         "arecord -q -f S16_LE -r 16000 | run demo.bundle -",
+        "run forecaster.bundle sensor.csv --every 1",
+        "tail -n +1 -f sensor.csv | run forecaster.bundle - --state forecaster.state",
     )
-    from_ = "an audio file, or - for standard input (raw 16-bit mono or WAV); else the microphone"
+    from_ = (
+        "an audio file, or - for standard input (raw 16-bit mono or WAV); else the microphone. Of sensors: a CSV file, "
+        "or - for lines as they come"
+    )
     parser.add_argument("source", metavar="SOURCE", nargs="?", help=from_)
     _add_engine(parser)
     _add_thresholds(parser)
+    often = "samples of sensors from one forecast to the next (default: the bundle's own)"
+    parser.add_argument("--every", type=int, metavar="N", help=often)
+    kept = "of sensors: go on from this file if it is there; save to it every minute and at the end"
+    parser.add_argument("--state", metavar="FILE", help=kept)
 
 
 def _add_engine(parser: Parser) -> None:
@@ -75,7 +74,11 @@ def _add_all_engines(parser: Parser) -> None:
 
 
 def _run_stream(args: argparse.Namespace) -> int:
-    session = Session.open(args.bundle, args.engine, dict(args.threshold))
+    session = Session.open(args.bundle, args.engine, dict(args.threshold), args.every)
+    if session.watches:
+        return run_sensors(session, args)
+    if args.state is not None:
+        raise InputError(f"--state keeps what a bundle of sensors has learned; {args.bundle} hears words. Leave it out")
     nearest, fired = Nearest(session.labels, session.thresholds, session.decoder.window_steps), False
     for chunk in _source(args.source, int(session.frontend.sample_rate_hz)):
         for step in session.listen(chunk):
@@ -107,13 +110,14 @@ def _add_evaluate(verbs: Any) -> None:
     parser = _verb(
         verbs,
         "evaluate",
-        "measure accuracy and false accepts as a device has them",
+        "measure accuracy, false accepts or the errors of forecasts as a device has them",
         _evaluate,
         "evaluate demo.bundle recordings          # recordings/yes/1.wav, recordings/no/1.wav, ...",
         "evaluate demo.bundle speech_commands_v0.02 --split test --json",
         "evaluate demo.bundle --negatives podcasts",
+        "evaluate forecaster.bundle ETTh1.csv --split test --json",
     )
-    labelled = "labelled recordings: LABEL/NAME.wav, or a known data set in its own layout"
+    labelled = "labelled recordings: LABEL/NAME.wav, or a known data set in its own layout; of sensors: a CSV file"
     parser.add_argument("data", metavar="DATA", nargs="?", help=labelled)
     splits = "as the data set has them; LABEL/NAME.wav is all test (default: test)"
     parser.add_argument("--split", default="test", choices=[*SPLITS, "all"], help=splits)
@@ -127,48 +131,9 @@ def _add_evaluate(verbs: Any) -> None:
 
 
 def _evaluate(args: argparse.Namespace) -> int:
-    if args.data is None and args.negatives is None:
-        raise InputError("nothing to evaluate: name a folder of labelled recordings, or --negatives DIR")
-    session = Session.open(args.bundle, args.engine, dict(args.threshold))
-    if session.bundle.manifest.task != "keyword_spotting":
-        raise InputError(f"evaluate measures keyword_spotting, but {args.bundle} is for {session.bundle.manifest.task}")
-    numbers: dict[str, Any] = {}
-    if args.data is not None:
-        recordings = _chosen(list_recordings(args.data), args)
-        numbers |= evaluate(session, recordings, _noises(args, session), args.seed, progress("clips")).as_dict()
-    if args.negatives is not None:
-        negatives = false_accepts(session, audio_files(args.negatives), progress("negatives")).as_dict()
-        # those that no number on clips is named like stand at the top as well
-        numbers = {**negatives, **numbers, "negatives": negatives}
-    print(json.dumps(numbers, indent=2) if args.json else summary(numbers))
+    numbers, told = measured(args)
+    print(json.dumps(numbers, indent=2) if args.json else told)
     return 0
-
-
-def _chosen(recordings: Sequence[Recording], args: argparse.Namespace) -> list[Recording]:
-    chosen = [recording for recording in recordings if args.split in (recording.split, "all")]
-    if not chosen:
-        there = sorted({recording.split for recording in recordings})
-        raise InputError(f"{args.data} has no recordings in the split {args.split}; it has: {', '.join(there)}")
-    if args.limit is None or args.limit >= len(chosen):
-        return chosen
-    if args.limit < 1:
-        raise InputError(f"--limit must be at least 1, got {args.limit}")
-    return [chosen[i] for i in sorted(np.random.default_rng(args.seed).permutation(len(chosen))[: args.limit])]
-
-
-def _noises(args: argparse.Namespace, session: Session) -> Noises:
-    shared = Path(os.environ.get("TINYRNN_DATA", "")) / SHARED_NOISE
-    if args.noise is None:  # whatever lies at hand and can be read here
-        near = [Path(args.data) / "_background_noise_", shared]
-        folders = [folder for folder in near if folder.is_dir() and all(map(can_decode, audio_files(folder)))]
-    else:
-        folders = [Path(args.noise)]
-        audio_files(args.noise)  # says so if there is no such folder, or no recording in it
-    heard = session.bundle.manifest.noises_heard
-    noises = Noises.choose(folders, int(session.frontend.sample_rate_hz), heard)
-    if args.noise is not None and not noises.recordings:
-        raise InputError(f"{args.noise} has no noise that training has not heard. Name a folder of other recordings")
-    return noises
 
 
 def _add_check(verbs: Any) -> None:

@@ -197,6 +197,11 @@ class Watching:
         for item in self._grid.push(times_s, values):
             yield from self._place(item)
 
+    @property
+    def newest_s(self) -> float:
+        """When the newest reading of `measure` was made, NaN before any."""
+        return self._grid.newest_s
+
     def finish(self) -> Iterator[Watched]:
         """Tell of the readings that wait for others in their interval: none will come."""
         for item in self._grid.finish():

@@ -36,7 +36,9 @@ PIECES = 1
 LAYERS = {
     **dict.fromkeys(("errors", "times", "events", "arithmetic", "fixed_point"), 0),
     "session": 2,
-    **dict.fromkeys(("bench", "evaluate", "evaluate_forecast", "evaluate_anomaly", "evaluate_life"), 3),
+    **dict.fromkeys(
+        ("bench", "evaluate", "evaluate_forecast", "evaluate_anomaly", "evaluate_life", "forecast_data"), 3
+    ),
     **dict.fromkeys(("running", "evaluating", "verbs", "cli"), 4),
     **dict.fromkeys(("__init__", "__main__"), 5),
 }
