@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from device_runtime.nab_score import Labelled
 
 HOME = "https://github.com/numenta/NAB"
 WINDOWS = "labels/combined_windows.json"
+PUBLISHED = "results/final_results.json"
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,15 @@ def read_nab(folder: Path | str) -> list[NabFile]:
         )
     windows = json.loads((folder / WINDOWS).read_text())
     return [_read(folder / "data" / name, name, windows[name]) for name in sorted(windows)]
+
+
+def read_published(folder: Path | str) -> dict[str, Any]:
+    """The scores of other detectors that come with the benchmark, by detector and profile; none if they do not."""
+    path = Path(folder) / PUBLISHED
+    if not path.is_file():
+        return {}
+    published: dict[str, dict[str, float]] = json.loads(path.read_text())
+    return {name: {profile: round(score, 2) for profile, score in of.items()} for name, of in published.items()}
 
 
 def _read(path: Path, name: str, windows: Sequence[Sequence[str]]) -> NabFile:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+import numpy.typing as npt
+
 AGAIN = 2.0
 """Times the largest surprise since the last alarm: so much worse is told at once."""
 
@@ -25,9 +28,9 @@ class Alarms:
         self._since = math.inf  # steps since the last surprise that reached the threshold
         self._peak = 0.0
 
-    def push(self, surprise: float) -> bool:
-        """Take the surprise of the next step; whether to tell of it."""
-        self._since += 1
+    def push(self, surprise: float, steps: int = 1) -> bool:
+        """Take the surprise of the next step, or the one after `steps - 1` calm ones; whether to tell of it."""
+        self._since += steps
         if surprise < self._threshold:
             return False
         calm = self._since > self._quiet
@@ -43,3 +46,13 @@ class Alarms:
     def restore(self, since: float, peak: float) -> None:
         """Go on from a snapshot."""
         self._since, self._peak = since, peak
+
+
+def fires(surprises: npt.NDArray[np.float64], threshold: float, quiet: int) -> npt.NDArray[np.int64]:
+    """At which of these steps from the start `Alarms` fires, found in one go."""
+    alarms = Alarms(threshold, quiet)
+    loud = np.flatnonzero(surprises >= threshold)
+    steps = np.diff(loud, prepend=-1).tolist()
+    told = [alarms.push(surprise, after) for surprise, after in zip(surprises[loud].tolist(), steps, strict=True)]
+    fired: npt.NDArray[np.int64] = loud[np.array(told, bool)]
+    return fired

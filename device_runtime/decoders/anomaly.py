@@ -1,8 +1,8 @@
 """Anomalies: a series is seen in three ways, and each way's own past says how surprising the newest deviation is.
 
-The reading beside what the model predicted it to be; the mean of the latest readings beside the long mean; and that mean
-beside the same hours of the days before. The three surprises, -ln of the chance of such a deviation, are added as the
-sides of a right angle: a deviation seen in several ways counts more, but not as if it were several.
+The reading beside what the model predicted it to be; the mean of the latest readings beside the long mean; and that
+mean beside the same hours of the days before. The three surprises, -ln of the chance of such a deviation, are added as
+the sides of a right angle: a deviation seen in several ways counts more, but not as if it were several.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class AnomalyDecoder:
     ):
         if MEDIAN not in labels:
             raise BundleError(
-                f"the labels of an anomaly detector must include {MEDIAN}, got {', '.join(labels)}. Get the bundle again"
+                f"the labels of an anomaly decoder must include {MEDIAN}, got {', '.join(labels)}. Get the bundle again"
             )
         self._median, self._sensors, self.threshold, self.quiet = labels.index(MEDIAN), sensors, threshold, quiet
         self._usual = Usual(MEMORY, samples_a_day(sensors.interval_s))
@@ -103,8 +103,12 @@ class AnomalyDecoder:
 
     def reset(self) -> None:
         """Forget everything since the start."""
-        for part in (self._usual, *self._tails.values(), *self._means.values(), self._alarms):
-            part.reset()
+        self._usual.reset()
+        self._alarms.reset()
+        for tail in self._tails.values():
+            tail.reset()
+        for mean in self._means.values():
+            mean.reset()
         self._predicted = math.nan
         self.surprise = 0.0
         """Of the newest reading: what the threshold is compared with."""
@@ -112,7 +116,8 @@ class AnomalyDecoder:
     def push(self, step: SeriesStep) -> list[Event]:
         """Take one reading and the model's prediction of the next; a missing one is neither usual nor a surprise."""
         value, score = float(step.values[-1, 0]), float(step.scores[0, self._median])
-        self.surprise, events = 0.0, []
+        events: list[Event] = []
+        self.surprise = 0.0
         if math.isfinite(value):
             surprises = [(self._judge(view), view) for view in self._views(value)]
             self.surprise = math.sqrt(math.fsum(surprise * surprise for surprise, _ in surprises))
