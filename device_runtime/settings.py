@@ -31,6 +31,9 @@ MAX_ALIVE = 2**23
 
 MAX_OFFSET = 1e6
 MAX_ESTIMATE = 1e12
+MAX_SURPRISE = 1e6
+MAX_PAST = 100_000
+"""Samples that an anomaly decoder looks back on."""
 
 SPEECH_RANGES = {
     "sample_rate_hz": (1_000, 200_000),
@@ -62,6 +65,15 @@ def _window(frontend: Fields) -> float:
     if "forget" in frontend.values:
         frontend.integer("forget", 1, 2**31)
     return segment * interval_s
+
+
+def _adaptive(frontend: Fields) -> float:
+    interval_s = frontend.number("interval_s", MIN_INTERVAL_S, MAX_INTERVAL_S)
+    if "channels" in frontend.values and len(frontend.texts("channels")) != 1:
+        raise BundleError(f"{frontend.where}: frontend.channels must name one channel. Get the bundle again")
+    if "forget" in frontend.values:
+        frontend.integer("forget", 1, 2**31)
+    return interval_s
 
 
 def _lookback(frontend: Fields) -> float:
@@ -114,7 +126,7 @@ def _sensors(frontend: Fields, names_needed: bool) -> tuple[float, int, int]:
     return interval_s, segment, channels
 
 
-_FRONTENDS = {"speech": _speech, "window": _window, "lookback": _lookback}
+_FRONTENDS = {"speech": _speech, "window": _window, "lookback": _lookback, "adaptive": _adaptive}
 
 
 def _smooth(decoder: Fields, frontend: Fields, labels: tuple[str, ...], frame_s: float) -> None:
@@ -162,6 +174,14 @@ def _estimate(decoder: Fields, frontend: Fields, labels: tuple[str, ...], frame_
             decoder.number(key, 0, MAX_ESTIMATE)
 
 
+def _anomaly(decoder: Fields, frontend: Fields, labels: tuple[str, ...], frame_s: float) -> None:
+    _needs(decoder, frontend, "adaptive")
+    decoder.number("threshold", 0.1, MAX_SURPRISE)
+    for key in ("quiet", "level", "day", "long", "memory"):
+        if key in decoder.values:
+            decoder.integer(key, 1, MAX_PAST)
+
+
 def _needs(decoder: Fields, frontend: Fields, *kinds: str) -> None:
     if frontend.values["kind"] not in kinds:
         raise BundleError(
@@ -170,4 +190,4 @@ def _needs(decoder: Fields, frontend: Fields, *kinds: str) -> None:
         )
 
 
-_DECODERS = {"smooth": _smooth, "forecast": _forecast, "estimate": _estimate}
+_DECODERS = {"smooth": _smooth, "forecast": _forecast, "estimate": _estimate, "anomaly": _anomaly}

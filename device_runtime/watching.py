@@ -21,7 +21,7 @@ from device_runtime.decoders import Sensors, SeriesDecoder, SeriesStep, series_d
 from device_runtime.engines import Engine
 from device_runtime.errors import InputError
 from device_runtime.events import Event, Gap
-from device_runtime.frontends import LookbackFrontend, WindowFrontend
+from device_runtime.frontends import AdaptiveFrontend, LookbackFrontend, WindowFrontend
 from device_runtime.grid import Anchor, Grid, Item, Skip
 from device_runtime.snapshots import Remembering, Snapshot, taken
 
@@ -98,7 +98,9 @@ class Reencoded:
 class Carried:
     """Frames, with the model's state carried on."""
 
-    def __init__(self, frontend: WindowFrontend, sensors: Sensors, engine: Engine, initial_state: Float32) -> None:
+    def __init__(
+        self, frontend: WindowFrontend | AdaptiveFrontend, sensors: Sensors, engine: Engine, initial_state: Float32
+    ) -> None:
         self._frontend, self.sensors, self._engine, self._initial = frontend, sensors, engine, initial_state
         self.piece = frontend.segment * max(1, BATCH_VALUES // (64 * frontend.feature_size))
         self.check = frontend.check
@@ -247,13 +249,15 @@ class Watching:
         self._start_s, self._rows, self._rows_at_start = float(clock[0]), rows, at_start
 
 
-def watching(bundle: Bundle, frontend: WindowFrontend | LookbackFrontend, engine: Engine) -> Watching:
+def watching(
+    bundle: Bundle, frontend: WindowFrontend | AdaptiveFrontend | LookbackFrontend, engine: Engine
+) -> Watching:
     """The way from the readings that this front end of a bundle takes to the events of its decoder."""
     settings, initial = bundle.manifest.frontend, bundle.model.initial_state()
     sensors = Sensors(
         names=frontend.names,
-        mean=np.array(settings["mean"], np.float64),
-        std=np.array(settings["std"], np.float64),
+        mean=np.array(settings.get("mean", np.zeros(frontend.channels)), np.float64),  # an adaptive one needs none
+        std=np.array(settings.get("std", np.ones(frontend.channels)), np.float64),
         interval_s=frontend.interval_s,
         segment=frontend.segment,
         every=frontend.every,

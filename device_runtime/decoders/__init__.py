@@ -10,6 +10,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from device_runtime.decoders.anomaly import AnomalyDecoder
 from device_runtime.decoders.estimate import EstimateDecoder
 from device_runtime.decoders.forecast import ForecastDecoder
 from device_runtime.decoders.series import Sensors, SeriesDecoder, SeriesStep
@@ -19,6 +20,7 @@ from device_runtime.errors import BundleError
 __all__ = [
     "DECODERS",
     "SERIES_DECODERS",
+    "AnomalyDecoder",
     "Armed",
     "Decoded",
     "Decoder",
@@ -36,7 +38,11 @@ __all__ = [
 Made = TypeVar("Made")
 
 DECODERS: dict[str, Callable[..., Smooth]] = {"smooth": Smooth}
-SERIES_DECODERS: dict[str, Callable[..., SeriesDecoder]] = {"forecast": ForecastDecoder, "estimate": EstimateDecoder}
+SERIES_DECODERS: dict[str, Callable[..., SeriesDecoder]] = {
+    "forecast": ForecastDecoder,
+    "estimate": EstimateDecoder,
+    "anomaly": AnomalyDecoder,
+}
 
 
 def decoder(settings: Mapping[str, Any], labels: Sequence[str], frame_s: float) -> Smooth:

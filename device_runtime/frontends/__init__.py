@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from device_runtime.errors import BundleError
+from device_runtime.frontends.adaptive import AdaptiveFrontend
 from device_runtime.frontends.frame import Frame, Frontend
 from device_runtime.frontends.lookback import LookbackFrontend, Window
 from device_runtime.frontends.speech import SpeechFrontend
@@ -18,6 +19,7 @@ from device_runtime.frontends.window import WindowFrontend
 
 __all__ = [
     "FRONTENDS",
+    "AdaptiveFrontend",
     "Frame",
     "Frontend",
     "LookbackFrontend",
@@ -31,6 +33,7 @@ FRONTENDS: dict[str, Callable[..., Frontend | LookbackFrontend]] = {
     "speech": SpeechFrontend,
     "window": WindowFrontend,
     "lookback": LookbackFrontend,
+    "adaptive": AdaptiveFrontend,
 }
 
 
