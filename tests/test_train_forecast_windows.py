@@ -12,6 +12,7 @@ pytest.importorskip("torch", reason="training needs torch")
 import torch
 from torch import nn
 
+from device_runtime.errors import InputError
 from train.data.series import Series, Splits
 from train.forecast_augment import AS_MEASURED, Swing
 from train.forecast_teaching import taught
@@ -106,6 +107,23 @@ def test_a_student_that_says_what_its_teacher_says_has_no_soft_loss(tmp_path):
     loss = QuantileLoss(CONFIG, soft=1.0)(teachers[0], alone[torch.arange(len(alone))])
     assert loss.item() < 0.02
     assert len(list(tmp_path.glob("*.npy"))) == 2
+
+
+def test_teachers_of_other_kinds_see_the_same_windows_in_their_own_way(tmp_path):
+    windows = forecast_windows(day_and_night(), "train", CONFIG)
+    kind = dataclasses.replace(CONFIG, segment=2, segments=6, codes=2, linear=False)
+    teacher = Forecaster(kind).eval()
+    own = forecast_windows(day_and_night(), "train", kind)
+    with torch.no_grad():
+        expected = by_quantile(teacher(own[torch.arange(len(own))][0]), kind)
+    torch.testing.assert_close(taught(windows, [teacher], tmp_path).taught.float(), expected, atol=0.03, rtol=0.03)
+
+
+@pytest.mark.parametrize("other", [{"horizon": 4}, {"segments": 2}, {"quantiles": (0.5,)}], ids=str)
+def test_a_teacher_of_another_question_is_refused(tmp_path, other):
+    windows = forecast_windows(day_and_night(), "train", CONFIG)
+    with pytest.raises(InputError, match=r"a teacher's \w+ is .*, its student's .*\. Give both the same"):
+        taught(windows, [Forecaster(dataclasses.replace(CONFIG, **other))], tmp_path)
 
 
 def test_the_same_teachers_are_asked_once(tmp_path):

@@ -1,13 +1,15 @@
 """What an ensemble of teachers says of every training window, written down once.
 
-Several forecasters that differ in their seed err in different ways: their mean is better than any of them, most of all
-where a year of readings is all there is, and a student can learn it (Hinton, Vinyals & Dean 2015, arXiv:1503.02531).
+Forecasters of different kinds err in different ways, and a student can learn their mean (Hinton, Vinyals & Dean 2015,
+arXiv:1503.02531). The kinds are what counts: three seeds of one kind were together no better than one of them, but one
+with and one without the linear map beside its GRU took 2 to 4 % off the error of the better one (ETTh1, ETTm1).
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +17,10 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
+from device_runtime.errors import InputError
 from train.features import save_array
 from train.forecast_windows import ForecastWindows
-from train.forecaster import Forecaster, by_quantile
+from train.forecaster import Forecaster, ForecasterConfig, by_quantile
 from train.precision import mixed
 
 BATCH = 1024
@@ -25,8 +28,11 @@ BATCH = 1024
 
 def taught(windows: ForecastWindows, teachers: Sequence[Forecaster], cache: Path) -> ForecastWindows:
     """The windows with the teachers' mean quantiles, kept as float16 in a file of the cache folder."""
+    for teacher in teachers:
+        _must_agree(teacher.config, windows.config)
     digest = hashlib.sha256(repr([windows.config, windows.values.shape]).encode() + windows.values.numpy().tobytes())
     for teacher in teachers:
+        digest.update(repr(teacher.config).encode())
         for value in teacher.state_dict().values():
             digest.update(value.numpy().tobytes())
     path = cache / f"forecasts-{digest.hexdigest()[:16]}.npy"
@@ -35,19 +41,21 @@ def taught(windows: ForecastWindows, teachers: Sequence[Forecaster], cache: Path
     return windows.with_answers(torch.from_numpy(np.load(path, mmap_mode="c")))
 
 
+def _must_agree(teacher: ForecasterConfig, student: ForecasterConfig) -> None:
+    for name in ("look_back", "horizon", "quantiles"):
+        theirs, ours = getattr(teacher, name), getattr(student, name)
+        if theirs != ours:
+            raise InputError(f"a teacher's {name} is {theirs}, its student's {ours}. Give both the same.")
+
+
 def _answers(windows: ForecastWindows, teachers: Sequence[Forecaster]) -> np.ndarray:
+    """Each teacher sees the windows in its own way: its segments may be longer, it may be told the channel."""
     config = windows.config
     answers = np.empty((len(windows), len(config.quantiles), config.horizon), np.float16)
-    at = 0
-    batches = track(
-        windows.in_turn(BATCH),
-        "asking the teachers",
-        total=-(-len(windows) // BATCH),
-        console=Console(stderr=True),
-    )
+    views = [(teacher, replace(windows, config=teacher.config)) for teacher in teachers]
+    parts = torch.arange(len(windows)).split(BATCH)
     with torch.no_grad(), mixed(True):
-        for batch in batches:
-            lines = [by_quantile(teacher(batch[0]).float(), teacher.config) for teacher in teachers]
-            answers[at : at + len(batch[0])] = torch.stack(lines).mean(dim=0).half().numpy()
-            at += len(batch[0])
+        for numbers in track(parts, "asking the teachers", console=Console(stderr=True)):
+            lines = [by_quantile(teacher(view[numbers][0]).float(), teacher.config) for teacher, view in views]
+            answers[numbers.numpy()] = torch.stack(lines).mean(dim=0).half().numpy()
     return answers
