@@ -145,5 +145,3 @@ def quick(scenario: HealthScenario) -> HealthScenario:
         budget=HealthBudget(budget.size_kb, sample_us=1e6, folder_kb=budget.folder_kb),
         notes=(*scenario.notes, "A quick build: hardly trained, to show that the pipeline runs; not to be used."),
     )
-
-
