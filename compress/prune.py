@@ -39,9 +39,9 @@ class Prune:
 
     def apply(self, student: nn.Module, bench: Workbench) -> nn.Module:
         """Prune in place while training on."""
-        weights = [p for p in student.parameters() if p.ndim == 2 and p.numel() >= self.smallest]
         head = set(getattr(student, "head", nn.Identity()).parameters())
-        weights = [weight for weight in weights if weight not in head]
+        large = [matrix for matrix in _matrices(student) if matrix.numel() >= self.smallest]
+        weights = [matrix for matrix in large if matrix not in head]
 
         def mask(done: float) -> None:
             left = 1.0 - min(done / self.ramp, 1.0)
@@ -79,4 +79,10 @@ def block_mask(weight: torch.Tensor, block: tuple[int, int], sparsity: float) ->
 
 def keep_zeros(model: nn.Module) -> list[tuple[nn.Parameter, torch.Tensor]]:
     """Each weight matrix with the mask of its non-zeros: multiply after each step, and pruned stays pruned."""
-    return [(p, (p != 0).to(p.dtype)) for p in model.parameters() if p.ndim == 2 and bool((p == 0).any())]
+    return [(p, (p != 0).to(p.dtype)) for p in _matrices(model) if bool((p == 0).any())]
+
+
+def _matrices(model: nn.Module) -> list[nn.Parameter]:
+    """The weight matrices; a forecaster's positions only look like one: each row is what the GRU adds as it is."""
+    positions = getattr(model, "positions", None)
+    return [p for p in model.parameters() if p.ndim == 2 and p is not positions]

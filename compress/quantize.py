@@ -9,9 +9,11 @@ from typing import cast
 import torch
 from torch import nn
 
+from compress.int8_forecaster import Int8Forecaster, is_forecaster
+from compress.int8_layers import FloatLayers
 from compress.method import Workbench
 from compress.prune import keep_zeros
-from compress.qat import FloatStudent, Int8Student
+from compress.qat import Int8Student
 from device_runtime.fixed_point import INT8_MAX
 
 
@@ -28,7 +30,7 @@ class Int8:
 
     def apply(self, student: nn.Module, bench: Workbench) -> nn.Module:
         """A new module in int8 arithmetic; the student stays as it is."""
-        int8 = calibrate(cast(FloatStudent, student), bench.calibration)
+        int8 = calibrate(cast(FloatLayers, student), bench.calibration)
         if self.epochs:
             masks = keep_zeros(int8)
 
@@ -41,16 +43,19 @@ class Int8:
         return int8
 
 
-def calibrate(student: FloatStudent, frames: torch.Tensor) -> Int8Student:
+def calibrate(model: FloatLayers, frames: torch.Tensor) -> Int8Student | Int8Forecaster:
     """Choose every gain so that the largest value in these frames (clips, steps, feature_size) becomes 127 or less.
 
-    The input's gain is a power of two: the speech features are multiples of 5/128, and then so are the errors that the
-    quantizer feeds back, which makes golden frames a third of their size.
+    States need none: they lie between -1 and 1, decoded ones too. A student's input gain is a power of two: the speech
+    features are multiples of 5/128, and then so are the errors that the quantizer feeds back, which makes golden frames
+    a third of their size. The frames of a forecaster lie on no grid.
     """
     with torch.no_grad():
-        input_gain = 2.0 ** math.floor(math.log2(INT8_MAX / max(float(frames.abs().max()), 1e-6)))
-        x, gains = (frames - student.mean) / student.std, []
-        for dense in student.dense:
+        input_gain = INT8_MAX / max(float(frames.abs().max()), 1e-6)
+        x, gains = (frames - model.mean) / model.std, []
+        for dense in model.dense:
             x = torch.relu(dense.affine(x.unfold(-1, dense.affine.in_features, dense.hop))).flatten(-2)
             gains.append(INT8_MAX / max(float(x.max()), 1e-6))
-    return Int8Student(student, input_gain, gains)
+    if is_forecaster(model):
+        return Int8Forecaster(model, input_gain, gains)
+    return Int8Student(model, 2.0 ** math.floor(math.log2(input_gain)), gains)

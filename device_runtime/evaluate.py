@@ -204,8 +204,9 @@ def is_word(label: str) -> bool:
 def _hear(session: Session, before: Float32, clip: Float32) -> tuple[Float32, tuple[str, ...]]:
     """The highest smoothed score of each label over the clip, and the labels that fired.
 
-    After other audio, only scores whose smoothing window lies inside the clip count. The word before was heard and
-    reported already: as on the device, it is no answer again until its score has fallen.
+    After other audio, only scores whose smoothing window lies inside the clip count. The word before is no answer: one
+    that was reported must fall before it counts again, as on the device, and a score that has done nothing but fall
+    since the clip began counts only once it stops falling, since no threshold would make it an event within the clip.
     """
     decoder, rate = session.decoder, int(session.frontend.sample_rate_hz)
     window = int(decoder.window_s * rate)
@@ -215,9 +216,12 @@ def _hear(session: Session, before: Float32, clip: Float32) -> tuple[Float32, tu
     late = _begins(session, before, heard[len(heard) - lead :])
     fired = [label for label in _begins(session, before, heard[:lead]) if label not in late]
     armed, peaks = decoder.armed | np.isin(session.labels, fired), np.zeros(len(session.labels), np.float32)
+    risen, last = np.full(len(peaks), not lead), np.full(len(peaks), np.inf)
     for step in session.listen(heard[lead:]):
         armed |= step.armed
-        peaks = np.maximum(peaks, np.where(armed, step.scores, np.float32(0)))
+        risen |= step.scores >= last
+        last = step.scores
+        peaks = np.maximum(peaks, np.where(armed & risen, step.scores, np.float32(0)))
         fired += [event.label for event in step.events]
     return peaks, tuple(fired)
 

@@ -73,7 +73,7 @@ def make_report(
         confusion=_confusion(trainings, measured),
         example=_example(trainings, bundle, folder),
         curves={
-            name: report.Curve(tuple(h.epoch), tuple(h.train_loss), tuple(h.validation_accuracy))
+            name: report.Curve(tuple(h.epoch), tuple(h.train_loss), tuple(h.validation))
             for name, h in zip(_stage_names(trainings.histories), trainings.histories.values(), strict=True)
         },
         sizes=_sizes(bundle),

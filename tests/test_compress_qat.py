@@ -10,8 +10,9 @@ pytest.importorskip("torch", reason="compression needs torch")
 import torch
 
 from compress.prune import block_mask
-from compress.qat import BIAS_PER_UNIT, Int8Student
+from compress.qat import Int8Student
 from compress.quantize import calibrate
+from compress.rows import BIAS_PER_UNIT
 from device_runtime import arithmetic
 from device_runtime.recordings import read_audio
 from train.batches import FrameView

@@ -196,6 +196,16 @@ def test_a_word_that_was_not_reported_is_an_answer_while_it_lingers(tmp_path):
     assert evaluate(session, recordings).as_dict()["per_label"]["high"]["missed_as"] == {"low": 1}
 
 
+def test_a_word_that_has_only_faded_since_the_clip_began_is_no_answer(tmp_path):
+    fading = np.concatenate([level(-0.3, 0.5), np.linspace(-0.3, 0, RATE // 2)])
+    recordings = list_recordings(write_clips(tmp_path / "d", {"high/0": level(0.03), "low/0": fading}))
+    session = open_session(tmp_path / "silent.bundle", {**DECODER, "thresholds": {}})
+    session.engine = Late(20)
+    high, low = sorted(evaluate(session, recordings).clips, key=truth)
+    assert high.warm[LABELS.index("low")] < 0.1, "no threshold would have made it an event within the clip"
+    assert low.cold[LABELS.index("low")] > 0.6, "what fades within its own clip has risen there"
+
+
 def test_the_first_clip_follows_a_later_one_and_the_others_the_latest_of_another_word(tmp_path):
     clips = {"high/0": level(0.1, 0.4), "high/1": level(0.2), "low/0": level(-0.1), "low/1": level(-0.2)}
     listed = {f"{r.label}/{r.path.stem}": r for r in list_recordings(write_clips(tmp_path / "d", clips))}

@@ -21,8 +21,8 @@ pytest.importorskip("ai_edge_litert", reason="a bundle is proved on LiteRT")
 import torch
 
 import tiny_scenario
-from compress.qat import BIAS_PER_UNIT
 from compress.quantize import Int8
+from compress.rows import BIAS_PER_UNIT
 from device_runtime import arithmetic, engines, golden
 from device_runtime import bundle as bundles
 from device_runtime.errors import InputError, PromiseError

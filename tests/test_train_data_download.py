@@ -102,7 +102,7 @@ def put(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("below", ["speech/words", "words", "."])
+@pytest.mark.parametrize("below", ["speech/words", "series/words", "words", "."])
 def test_the_data_variable_may_name_the_set_or_a_folder_above_it(below, tmp_path, monkeypatch):
     folder = put(tmp_path / "data" / below)
     monkeypatch.setenv("TINYRNN_DATA", str(tmp_path / "data"))
@@ -119,7 +119,9 @@ def test_a_set_in_a_folder_of_its_kind_is_found_by_its_own_name_too(tmp_path):
 def test_a_missing_folder_and_a_folder_without_the_set_are_told_apart(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="there is no data folder /nowhere"):
         find("words", holds, None, HOME, data=Path("/nowhere"))
-    with pytest.raises(InputError, match=f"does not hold words. Expected words or speech/words in it: see {HOME}"):
+    with pytest.raises(
+        InputError, match=f"does not hold words. Expected words, speech/words or series/words in it: see {HOME}"
+    ):
         find("words", holds, None, HOME, data=tmp_path)
     with pytest.raises(InputError, match=f"words is not on this machine. Get it from {HOME}"):
         find("words", holds, None, HOME)
@@ -261,3 +263,25 @@ def test_an_archive_has_a_whole_hash_or_is_known_to_have_none():
     for official in (speech_commands.ARCHIVE, digits.ARCHIVE):
         assert len(bytes.fromhex(official.sha256)) == 32
     assert arabic.ARCHIVE.sha256 == "", "its site packs it on request; its csv tables are what it is held to"
+
+
+def test_files_of_an_archive_that_is_packed_anew_are_verified_one_by_one(home, cache):
+    digest = hashlib.sha256(b"yes/a.wav\n").hexdigest()
+    folder = find("words", holds, Archive(home.url, files=(("testing_list.txt", digest),)), HOME)
+    assert (folder / "testing_list.txt").read_bytes() == b"yes/a.wav\n"
+
+
+@pytest.mark.parametrize(("name", "arrived"), [("testing_list.txt", "[0-9a-f]{64}"), ("absent.txt", "none")])
+def test_an_altered_or_absent_file_of_an_archive_is_named(name, arrived, home, cache):
+    with pytest.raises(
+        InputError, match=f"arrived with SHA-256 {arrived} of {name}, expected 0123. It was altered, and was removed"
+    ):
+        find("words", holds, Archive(home.url, files=((name, "0123"),)), HOME)
+    assert not (cache / "data" / "words").exists()
+    assert not (cache / "downloads" / "words.tar.gz").exists()
+
+
+def test_a_set_deeper_in_the_archive_is_found_and_alone_is_kept(home):
+    home.content = packed({"top/README": b"", "top/small/testing_list.txt": b"yes/a.wav\n"})
+    folder = find("words", holds, archive(home), HOME)
+    assert [path.name for path in folder.iterdir()] == ["testing_list.txt"]

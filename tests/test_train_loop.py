@@ -20,6 +20,7 @@ from torch import nn
 from device_runtime.errors import InputError
 from processes import environment, run_processes
 from train.loop import CHECKPOINT, Epochs, Schedule, fit
+from train.measure import ERROR
 
 SCHEDULE = Schedule(epochs=4, learning_rate=0.05)
 STEPS = 3
@@ -79,7 +80,7 @@ def test_a_training_learns(uninterrupted):
     _, history = uninterrupted
     assert history.epoch == [1, 2, 3, 4]
     assert history.train_loss[-1] < 0.8 * history.train_loss[0]
-    assert max(history.validation_accuracy) > 0.6
+    assert max(history.validation) > 0.6
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(uninterrupted):
@@ -253,7 +254,7 @@ def test_two_processes_train_one_model_much_like_a_single_process(tmp_path):
         "model = t.fresh_model(seed=int(rank))  # the first process's weights count\n"
         f"folder = pathlib.Path({str(tmp_path)!r})\n"
         "history = t.train(model, folder / 'one.ckpt')\n"
-        "torch.save([model.state_dict(), history.train_loss, history.validation_accuracy], folder / f'rank{rank}.pt')\n"
+        "torch.save([model.state_dict(), history.train_loss, history.validation], folder / f'rank{rank}.pt')\n"
         "torch.distributed.destroy_process_group()\n"
     )
     ends = run_processes([sys.executable, "-c", program], count=2)
@@ -268,4 +269,33 @@ def test_two_processes_train_one_model_much_like_a_single_process(tmp_path):
     alone = fresh_model()
     history = train(alone)
     assert told[0] == pytest.approx(history.train_loss, rel=0.15)
-    assert max(told[1]) == pytest.approx(max(history.validation_accuracy), abs=0.15)
+    assert max(told[1]) == pytest.approx(max(history.validation), abs=0.15)
+
+
+def test_of_an_error_the_lowest_is_kept():
+    model, seen = fresh_model(), []
+    errors = values_in_turn(0.5, 0.2, 0.3, 0.4)
+
+    def validate(model):
+        seen.append(bits(model))
+        return errors(model)
+
+    history = train(model, validate=validate, measure=ERROR)
+    assert history.validation == [0.5, 0.2, 0.3, 0.4]
+    assert bits(model) == seen[1]
+
+
+def test_what_is_measured_is_named_in_a_log(capsys):
+    train(fresh_model(), validate=values_in_turn(*[0.25] * 4), measure=ERROR)
+    assert "validation error 0.2500" in capsys.readouterr().err
+
+
+def test_a_checkpoint_from_before_measures_had_names_is_resumed(tmp_path, uninterrupted):
+    checkpoint = tmp_path / "one.ckpt"
+    train(fresh_model(), checkpoint)
+    saved = torch.load(checkpoint, weights_only=True)
+    saved["history"]["validation_accuracy"] = saved["history"].pop("validation")
+    torch.save(saved, checkpoint)
+    again = fresh_model(7)
+    assert train(again, checkpoint).validation == uninterrupted[1].validation
+    assert bits(again) == uninterrupted[0]

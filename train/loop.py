@@ -24,6 +24,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from torch import nn
 
 from device_runtime.errors import InputError
+from train.measure import ACCURACY, Measure
 from train.precision import mixed
 from train.processes import Processes
 
@@ -67,7 +68,9 @@ class History:
 
     epoch: list[int] = field(default_factory=list)
     train_loss: list[float] = field(default_factory=list)
-    validation_accuracy: list[float] = field(default_factory=list)
+    validation: list[float] = field(default_factory=list)
+    """What `fit` measured on validation data: accuracy, or what it was told to choose by."""
+
     seconds: float = 0.0
 
 
@@ -91,8 +94,9 @@ def fit(
     title: str = "training",
     best_from: float = 0.0,
     identity: str = "",
+    measure: Measure = ACCURACY,
 ) -> History:
-    """Train in place; the model ends with the weights of its best validated epoch.
+    """Train in place; the model ends with the weights of its best validated epoch, by what `measure` says is better.
 
     Epochs before the share `best_from` of the training do not count as best: a model that is still being pruned is
     better before than after.
@@ -100,7 +104,7 @@ def fit(
     `checkpoint` is the file to resume from and to write after each epoch; `identity` names what else must be the same
     for that (model, data). Pruning hooks in by `after_step`.
     """
-    run = _Run(model, epochs.steps, schedule, checkpoint, seed, identity)
+    run = _Run(model, epochs.steps, schedule, checkpoint, seed, identity, measure)
     with _progress(run.processes.rank == 0) as progress:
         task = progress.add_task(title, total=schedule.epochs, completed=run.epoch, note=run.note())
         for epoch in range(run.epoch, schedule.epochs):
@@ -151,8 +155,16 @@ class _Run:
     """Everything that a checkpoint holds."""
 
     def __init__(
-        self, model: nn.Module, steps: int, schedule: Schedule, checkpoint: Path | None, seed: int, identity: str
+        self,
+        model: nn.Module,
+        steps: int,
+        schedule: Schedule,
+        checkpoint: Path | None,
+        seed: int,
+        identity: str,
+        measure: Measure,
     ):
+        self.measure = measure
         self.model, self.schedule, self.checkpoint, self.seed = model, schedule, checkpoint, seed
         self.optimizer = torch.optim.AdamW(
             model.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay
@@ -163,7 +175,7 @@ class _Run:
             self.optimizer,
             lambda step: min((step + 1) / warm_up, 0.5 * (1 + math.cos(math.pi * min(1.0, step / all_steps)))),
         )
-        self.history, self.epoch, self.best, self.best_epoch = History(), 0, -math.inf, 0
+        self.history, self.epoch, self.best, self.best_epoch = History(), 0, measure.worst, 0
         self.best_weights: dict[str, torch.Tensor] | None = None
         self.fingerprint = {"seed": seed, "steps": steps, "identity": identity, **asdict(schedule)}
         self.processes = Processes()
@@ -184,8 +196,8 @@ class _Run:
                 value = self.processes.mean(validate(self.model))
             self.history.epoch.append(self.epoch)
             self.history.train_loss.append(train_loss)
-            self.history.validation_accuracy.append(value)
-            if value >= self.best and self.epoch >= best_from * self.schedule.epochs:
+            self.history.validation.append(value)
+            if self.measure.better(value, self.best) and self.epoch >= best_from * self.schedule.epochs:
                 self.best, self.best_epoch = value, self.epoch
                 self.best_weights = copy.deepcopy(self.model.state_dict())
         if self.checkpoint is not None and self.processes.rank == 0:
@@ -198,7 +210,8 @@ class _Run:
     def note(self) -> str:
         if not self.history.epoch:
             return ""
-        return f"loss {self.history.train_loss[-1]:.3f}  validation {100 * self.history.validation_accuracy[-1]:.1f} %"
+        value = self.measure.form(self.history.validation[-1])
+        return f"loss {self.history.train_loss[-1]:.3f}  validation {self.measure.name} {value}"
 
     def _save(self, checkpoint: Path) -> None:
         checkpoint.parent.mkdir(parents=True, exist_ok=True)
@@ -231,7 +244,10 @@ class _Run:
         self.model.load_state_dict(saved["model"])
         self.optimizer.load_state_dict(saved["optimizer"])
         self.rate.load_state_dict(saved["rate"])
-        self.history = History(**saved["history"])
+        told = dict(saved["history"])
+        if "validation_accuracy" in told:  # as checkpoints called it before anything else was measured
+            told["validation"] = told.pop("validation_accuracy")
+        self.history = History(**told)
         self.epoch, self.best, self.best_epoch = saved["epoch"], saved["best"], saved["best_epoch"]
         self.best_weights = saved["best_weights"]
 

@@ -24,7 +24,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 DROPPED = {SVG + "metadata", SVG + "style"}
 
 NAMES = ("ink", "muted", "line", "paper", "c0", "c1", "c2", "c3", "c4", "c5", "c6")
-"""CSS variables that template.html defines; c0..c6 are the colours of series, told apart by the colour-blind, too."""
+"""CSS variables that style.css defines; c0..c6 are the colours of series, told apart by the colour-blind, too."""
 INK, MUTED, LINE, PAPER, *SERIES = (f"#fade{i:02x}" for i in range(len(NAMES)))
 DASHES = ("", "7 3", "2 2.5", "9 3 2 3", "5 2", "1 3", "12 3")
 """One pattern for each colour, so that no figure speaks by colour alone."""

@@ -55,7 +55,7 @@ def curves(stages: Mapping[str, Curve], width: int = WIDE) -> str:
             for k, (name, series) in enumerate(values.items()):
                 epochs = stages[name].epoch[: len(series)]
                 known = [(x, y) for x, y in zip(epochs, series, strict=False) if y is not None]
-                axes.plot(*zip(*known, strict=True), **_stroke(k)) if known else None
+                axes.plot(*zip(*known, strict=True), **stroke(k)) if known else None
             if title == "validation accuracy":
                 # The first epochs say little, and would flatten the rest.
                 everything = [y for series in values.values() for y in _numbers(series)]
@@ -109,8 +109,8 @@ def _numbers(series: Series) -> list[float]:
     return [value for value in series if value is not None]
 
 
-def _stroke(k: int) -> dict[str, Any]:
-    """The k-th line: a colour and a pattern of its own."""
+def stroke(k: int) -> dict[str, Any]:
+    """The k-th line: a colour and a pattern of its own, as in the legend."""
     colour, dash = SERIES[k % len(SERIES)], DASHES[k % len(DASHES)]
     pattern = (0, tuple(float(length) / 2 for length in dash.split())) if dash else "solid"  # in line widths
     return {"color": colour, "linestyle": pattern}

@@ -1,4 +1,4 @@
-"""report.html, drawn from the values of report.json and from nothing else."""
+"""report.html of a scenario that hears words, drawn from the values of report.json and from nothing else."""
 
 from __future__ import annotations
 
@@ -26,26 +26,40 @@ WEIGHTS = "model.npz"
 def render(values: dict[str, Any]) -> str:
     """One self-contained page: style, figures and a few lines of script inside, nothing to load."""
     report = Report.from_dict(values)
-    environment = Environment(
+    return (
+        environment()
+        .get_template("speech.html")
+        .render(
+            report=report,
+            style=style(),
+            headlines=headlines(report),
+            stage_scale=Scale.over(report.stages, (seed for row in report.comparisons for seed in row.accuracies)),
+            heard_scale=Scale.over(report.evaluation),
+            confused=most_confused(report),
+            worst_share=max((word.missed / word.clips for word in report.per_word if word.clips), default=1.0),
+            figures=drawings(report),
+            stage_keys=[key(name, k) for k, name in enumerate(report.curves)],
+            example_keys=example_keys(report),
+        )
+    )
+
+
+def environment() -> Environment:
+    """Where the templates are, and how they write numbers."""
+    made = Environment(
         loader=FileSystemLoader(HERE),
         autoescape=True,  # labels come from file names
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(FILTERS)
-    return environment.get_template("template.html").render(
-        report=report,
-        style=Markup((HERE / "style.css").read_text()),
-        headlines=headlines(report),
-        stage_scale=Scale.over(report.stages, (seed for row in report.comparisons for seed in row.accuracies)),
-        heard_scale=Scale.over(report.evaluation),
-        confused=most_confused(report),
-        worst_share=max((word.missed / word.clips for word in report.per_word if word.clips), default=1.0),
-        figures=drawings(report),
-        stage_keys=[key(name, k) for k, name in enumerate(report.curves)],
-        example_keys=example_keys(report),
-    )
+    made.filters.update(FILTERS)
+    return made
+
+
+def style() -> Markup:
+    """The style sheet, for inside the page."""
+    return Markup((HERE / "style.css").read_text())
 
 
 @dataclass(frozen=True)
@@ -157,17 +171,17 @@ def drawings(report: Report) -> dict[str, Markup]:
     """The figures that this report has numbers for."""
     drawn = {}
     if figures.has_numbers(report.curves):
-        drawn["curves"] = _both(lambda width: figures.curves(report.curves, width))
+        drawn["curves"] = wide_and_narrow(lambda width: figures.curves(report.curves, width))
     if choice := report.trade_off:
-        drawn["trade_off"] = _both(lambda width: figures.trade_off(choice, width))
+        drawn["trade_off"] = wide_and_narrow(lambda width: figures.trade_off(choice, width))
     if table := report.confusion:
         drawn["confusion"] = Markup(confusion(table))
     if recording := report.example:
-        drawn["example"] = _both(lambda width: example(recording, width))
+        drawn["example"] = wide_and_narrow(lambda width: example(recording, width))
     return drawn
 
 
-def _both(draw: Callable[[int], str]) -> Markup:
+def wide_and_narrow(draw: Callable[[int], str]) -> Markup:
     """A wide and a narrow drawing; the style sheet shows the one that fits."""
     wide, narrow = draw(figures.WIDE), draw(figures.NARROW)
     return Markup(f'<div class="wide">{wide}</div><div class="narrow">{narrow}</div>')

@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from scenarios.report import html
 from scenarios.report.content import Report
-from scenarios.report.html import render
+from scenarios.report.series_content import SeriesReport
+
+Render = Callable[[dict[str, Any]], str]
 
 
-def write(report: Report, folder: Path | str) -> tuple[Path, Path]:
+def write(report: Report | SeriesReport, folder: Path | str, render: Render = html.render) -> tuple[Path, Path]:
     """Write report.html and report.json into the folder; return their paths.
 
-    The page is drawn from the JSON text and nothing else, so that the two cannot disagree.
+    The page is drawn by `render` from the JSON text and nothing else, so that the two cannot disagree.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

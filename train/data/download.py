@@ -1,7 +1,7 @@
 """Finds a data set on this machine, or fetches the official archive once: resumed, verified, unpacked safely.
 
 Looked for in `--data DIR`, in `TINYRNN_DATA`, then in the cache folder; the folder may be the data set itself, or hold
-it as NAME or speech/NAME.
+it as NAME, speech/NAME or series/NAME.
 """
 
 from __future__ import annotations
@@ -46,6 +46,9 @@ class Archive:
     sha256: str = ""
     """Empty where none can be known: an archive that is packed anew for each release of the site."""
 
+    files: tuple[tuple[str, str], ...] = ()
+    """(path in the data set, SHA-256) of what is verified in its place, once it is unpacked."""
+
 
 def find(
     name: str, holds: Callable[[Path], bool], archive: Archive | None, homepage: str, data: Path | None = None
@@ -57,11 +60,13 @@ def find(
             raise InputError(f"there is no data folder {root}. Correct --data or {DATA_VARIABLE}.")
     for root in [*(root.expanduser() for root in named), cache_folder() / "data"]:
         short = name.rsplit("/", 1)[-1]
-        for folder in (root / "speech" / name, root / name, root / short, root):
+        for folder in (root / "speech" / name, root / "series" / name, root / name, root / short, root):
             if folder.is_dir() and holds(folder):
                 return folder
         if data is not None:
-            raise InputError(f"{root} does not hold {name}. Expected {name} or speech/{name} in it: see {homepage}")
+            raise InputError(
+                f"{root} does not hold {name}. Expected {name}, speech/{name} or series/{name} in it: see {homepage}"
+            )
     if archive is None:
         raise InputError(
             f"{name} is not on this machine. Get it from {homepage} and name its folder in {DATA_VARIABLE}."
@@ -143,12 +148,14 @@ def _unpack(archive: Archive, packed: Path, folder: Path, holds: Callable[[Path]
     try:
         with tarfile.open(packed) as tar:
             tar.extractall(staging, filter="data")  # refuses paths that lead out of the folder
-        found = next((path for path in (staging, *sorted(staging.iterdir())) if path.is_dir() and holds(path)), None)
+        folders = [staging, *sorted(staging.glob("*/")), *sorted(staging.glob("*/*/"))]
+        found = next((path for path in folders if holds(path)), None)
         if found is None:
             raise InputError(
                 f"{archive.url} unpacks, but does not hold the data set in its published layout. "
                 "It may have moved: look for it at the address, and name its folder in " + DATA_VARIABLE + "."
             )
+        _verify(archive, packed, found)
         shutil.rmtree(folder, ignore_errors=True)
         found.replace(folder)
     except (tarfile.TarError, EOFError, zlib.error) as error:
@@ -158,6 +165,18 @@ def _unpack(archive: Archive, packed: Path, folder: Path, holds: Callable[[Path]
         ) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def _verify(archive: Archive, packed: Path, folder: Path) -> None:
+    for name, expected in archive.files:
+        path = folder / name
+        arrived = _sha256(path) if path.is_file() else "none"
+        if arrived != expected:
+            packed.unlink()
+            raise InputError(
+                f"{archive.url} arrived with SHA-256 {arrived} of {name}, expected {expected}. It was altered, "
+                f"and was removed: look for the data set elsewhere, and name its folder in {DATA_VARIABLE}."
+            )
 
 
 def _do_it_yourself(archive: Archive, folder: Path, why: str) -> str:
