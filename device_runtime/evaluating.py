@@ -14,7 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from device_runtime import anomaly_summary, evaluate_anomaly, evaluate_forecast, forecast_summary, summary
+from device_runtime import (
+    anomaly_summary,
+    evaluate_anomaly,
+    evaluate_forecast,
+    evaluate_life,
+    forecast_summary,
+    summary,
+)
 from device_runtime.bundle import read_manifest
 from device_runtime.errors import InputError
 from device_runtime.evaluate import evaluate, false_accepts
@@ -87,10 +94,18 @@ def _anomalies(args: argparse.Namespace) -> dict[str, Any]:
     return evaluate_anomaly.evaluate(args.bundle, args.data, args.engine, progress("samples"))
 
 
+def _lives(args: argparse.Namespace) -> dict[str, Any]:
+    if args.data is None:
+        raise InputError("nothing to evaluate: name a folder of C-MAPSS")
+    shown = progress("engines")
+    return evaluate_life.evaluate_folder(args.bundle, args.data, args.split, args.engine, shown).as_dict()
+
+
 EVALUATIONS = {
     "keyword_spotting": Evaluation(_words, summary.summary, ("noise", "negatives", "limit", "threshold")),
     "forecasting": Evaluation(_forecasts, forecast_summary.summary),
     "anomaly": Evaluation(_anomalies, anomaly_summary.summary),
+    "remaining_life": Evaluation(_lives, evaluate_life.summary),
 }
 """By task."""
 

@@ -116,6 +116,7 @@ def _add_evaluate(verbs: Any) -> None:
         "evaluate demo.bundle speech_commands_v0.02 --split test --json",
         "evaluate demo.bundle --negatives podcasts",
         "evaluate forecaster.bundle ETTh1.csv --split test --json",
+        "evaluate remaining_life.bundle CMAPSS --split test --json",
     )
     labelled = "labelled recordings: LABEL/NAME.wav, or a known data set in its own layout; of sensors: a CSV file"
     parser.add_argument("data", metavar="DATA", nargs="?", help=labelled)
