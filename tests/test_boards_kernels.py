@@ -20,6 +20,7 @@ from device_runtime.frontends.speech import to_int16
 from device_runtime.recordings import read_audio
 from models import random_frames, tiny_model
 from sparse_models import on_grid, with_weights, without_blocks
+from streams import FORECASTERS
 
 PROGRAMS = {"arm64": "hear_aarch64", "armhf": "hear_armv7", "armel": "hear_armv6"}
 RUNNING = {"arm64": ["neon", "portable"], "armhf": ["neon", "portable"], "armel": ["portable"]}
@@ -102,6 +103,20 @@ def test_whatever_the_size_and_the_storage_a_vector_kernel_gives_the_bits_of_the
         got, kernel = run(emulator, tmp_path, model, "frames", frames)
         assert kernel == emulator.board.kernel
         assert got.tobytes() == expected_of(model, frames).tobytes(), number
+
+
+@pytest.mark.parametrize("key", ["zero2w", "pi5", "pi2", "pizero"])
+def test_a_board_forecasts_with_the_bits_of_the_arithmetic(on_board, tmp_path, key):
+    emulator = on_board(key)
+    for name, model in FORECASTERS.items():
+        frames = 3 * random_frames(40, model.feature_size)
+        expected = expected_of(model, frames)
+        last = expected.reshape(len(frames), -1)[-1, : model.score_size]
+        for kernel in RUNNING[emulator.board.architecture] + ["sdot"] * (key == "pi5"):
+            got, _ = run(emulator, tmp_path, model, "frames", frames, (kernel,))
+            assert got.tobytes() == expected.tobytes(), (name, kernel)
+            got, _ = run(emulator, tmp_path, model, "window", frames, (kernel,))
+            assert got.tobytes() == last.tobytes(), (name, kernel)
 
 
 @pytest.mark.parametrize(

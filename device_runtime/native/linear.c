@@ -1,4 +1,4 @@
-/* The linear map: a map over the last frames, beside the layers. What came at the same place of each frame is one
+/* The linear map of the last frames, beside the layers. What came at the same place of each frame is one
  * vector of inputs, oldest first, and gives a number for each position, which is added to its scores at that place.
  *
  * A stream's state holds the frames as float32; here they are int8, raised where the kernel's inputs are.

@@ -1,9 +1,10 @@
 /* The native engine without Python, for boards whose Python cannot load it, and to force a kernel on the wrong one.
  *
  *     hear MODEL frames FILE OUT [KERNEL]    float32 frames
+ *     hear MODEL window FILE OUT [KERNEL]    the same, as one window
  *     hear MODEL audio FILE OUT [KERNEL]     int16 samples at 16 kHz, through the front end of 5 vectors every 3
  *
- * OUT gets the scores and the state after each step; standard output the kernel's name. KERNEL is taken whether or not
+ * OUT gets the scores and the state after each step, of a window the last scores; standard output the kernel's name. KERNEL is taken whether or not
  * the processor has what it needs. The work is between two marks of icount.c.
  */
 #include <stdio.h>
@@ -87,7 +88,7 @@ int main(int argc, char **argv) {
     char error[TINYRNN_ERROR_SIZE];
     size_t model_size, size;
     if (argc < 5) {
-        fail("usage", "hear MODEL frames|audio FILE OUT [KERNEL]");
+        fail("usage", "hear MODEL frames|window|audio FILE OUT [KERNEL]");
     }
     void *file = read_file(argv[1], &model_size), *input = read_file(argv[3], &size);
     tinyrnn *opened = tinyrnn_open(file, model_size, NULL, NULL, 0, error);
@@ -105,7 +106,10 @@ int main(int argc, char **argv) {
     state = calloc(model->state_size, sizeof(float));
     next = answers;
     close(MARK);
-    if (is_audio) {
+    if (strcmp(argv[2], "window") == 0) {
+        tinyrnn_windows(model, NULL, input, 1, most, state, next);
+        next += model->score_count;
+    } else if (is_audio) {
         hear_audio(input, size / sizeof(int16_t));
     } else {
         for (size_t i = 0; i < most; i++) {
