@@ -75,7 +75,7 @@ class Measured:
 
 def stages(models: Mapping[str, nn.Module], frames: torch.Tensor, seconds: float) -> list[StageResult]:
     """Each model's loss on held-out series; `seconds` is how long the first one was trained."""
-    rows = []
+    rows: list[StageResult] = []
     with torch.no_grad():
         for name, model in models.items():
             loss = quantile_loss(model(frames)[:, WARM_UP:-1], frames[:, WARM_UP + 1 :, MOVED])

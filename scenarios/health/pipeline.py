@@ -11,13 +11,14 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from rich.console import Console
 from rich.markup import escape
 
+from compress.int8_layers import FloatLayers
 from compress.quantize import calibrate
 from device_runtime.manifest import Manifest
 from device_runtime.nab import read_nab
@@ -54,7 +55,7 @@ def run(scenario: HealthScenario, runs: Path, console: Console | None = None, op
         folder / "checkpoints" / f"predictor-{_identity(scenario)}.ckpt",
         scenario.seed,
     )
-    int8 = calibrate(predictor, frames)
+    int8 = calibrate(cast(FloatLayers, predictor), frames)
     stages = measure.stages({"predictor": predictor, "int8": int8}, frames, history.seconds)
 
     bundle, unproved = folder / f"{scenario.name}.bundle", folder / f"{scenario.name}.unproved"
