@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from train.data.seattle import SeattleNormals
 
 from scenarios.health.scenario import HealthBudget, HealthScenario
 from train.data.ett import Ett
@@ -16,7 +15,7 @@ SCENARIO = HealthScenario(
         "usual for this very sensor. One bundle and one configuration for temperatures, loads, counts and delays; "
         "tried on all 58 files of the Numenta Anomaly Benchmark, of which it has learned nothing."
     ),
-    learned=(Ett("ETTh1"), Ett("ETTh2"), Ett("ETTm1"), SeattleNormals()),
+    learned=(Ett("ETTh1"), Ett("ETTh2"), Ett("ETTm1")),
     budget=HealthBudget(size_kb=20, nab=55, folder_kb=100),
     predictor=PredictorConfig(series=500, stretch=144, batch=96, steps_an_epoch=50),
     shown=(
