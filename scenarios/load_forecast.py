@@ -65,7 +65,7 @@ ETTM1 = replace(
     ),
     data=Ett("ETTm1"),
     budget=ForecastBudget(size_kb=36, mse=0.290, mae=0.341),
-    peers=peers(96, 96, 4),
+    peers=(LastValue(), Seasonal(96), LinearMap(), CrossPeriod((96, 4))),
     forecaster=QUARTER_HOURLY,
     teacher=teachers(QUARTER_HOURLY, 64),
     teacher_schedule=Schedule(epochs=5, learning_rate=4e-3, weight_decay=0.0, validate_every=2),
