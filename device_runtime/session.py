@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from device_runtime import bundle as bundles
 from device_runtime import decoders, engines, frontends
@@ -77,19 +79,31 @@ class Session:
 
     def push(self, samples: Float32) -> list[Event]:
         """Take any number of samples; return the events that they completed."""
-        return [event for step in self.listen(samples) for event in step.events]
+        events: list[Event] = []
+        for times_s, scores in self._heard(samples):
+            events += self.decoder.events(scores, times_s)
+        return events
 
     def listen(self, samples: Float32) -> Iterator[Step]:
         """Take samples as `push` does, telling of each step; what is not asked for is not heard."""
-        self.frontend.check(samples)
+        for times, scores in self._heard(samples):
+            times_s = list(times)
+            decoded = self.decoder.push(scores, times_s)
+            for step in zip(times_s, decoded.scores, decoded.events, decoded.armed, strict=True):
+                yield Step(*step)
+
+    def _heard(self, samples: Float32) -> Iterator[tuple[Iterable[float], Float32]]:
+        """The steps of each piece of the samples: times and scores."""
         if self._hearing is None:
             self._hearing = hearing(self.frontend, self.engine, self.bundle.model.initial_state())
-        for at in range(0, len(samples), self._piece):
-            times_s, scores = self._hearing.push(samples[at : at + self._piece])
-            if times_s:
-                decoded = self.decoder.push(scores, times_s)
-                for step in zip(times_s, decoded.scores, decoded.events, decoded.armed, strict=True):
-                    yield Step(*step)
+        pieces = [samples]
+        if type(samples) is not np.ndarray or samples.size > self._piece:  # one piece is checked where it is heard
+            self.frontend.check(samples)
+            pieces = [samples[at : at + self._piece] for at in range(0, len(samples), self._piece)]
+        for piece in pieces:
+            times_s, scores = self._hearing.push(piece)
+            if len(scores):
+                yield times_s, scores
 
 
 def _with_thresholds(
