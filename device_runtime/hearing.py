@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 import numpy as np
@@ -9,14 +10,16 @@ import numpy as np
 from device_runtime.arithmetic import Float32
 from device_runtime.engines import Engine, SpeechEngine
 from device_runtime.frontends import Frontend, SpeechFrontend
-from device_runtime.frontends.speech import to_int16
 
 
 class Hearing(Protocol):
     """One stream from its start; how its samples are cut into chunks changes nothing."""
 
-    def push(self, samples: Float32) -> tuple[list[float], Float32]:
-        """Take checked samples; the seconds of input at each step that they lead to, and its scores (steps, labels)."""
+    def push(self, samples: Float32) -> tuple[Iterable[float], Float32]:
+        """Take samples; the seconds of input at each step that they lead to, and its scores (steps, labels).
+
+        The seconds are to be read once. InputError, with nothing heard, unless the front end takes such samples.
+        """
         ...
 
 
@@ -26,7 +29,7 @@ class FrameByFrame:
     def __init__(self, frontend: Frontend, engine: Engine, initial_state: Float32) -> None:
         self._frontend, self._engine, self._state = frontend, engine, initial_state
 
-    def push(self, samples: Float32) -> tuple[list[float], Float32]:
+    def push(self, samples: Float32) -> tuple[Iterable[float], Float32]:
         """Make frames; step the model with each."""
         times_s, rows = [], []
         for frame in self._frontend.push(samples):
@@ -44,11 +47,17 @@ class InOneCall:
         self._stream = engine.stream(frontend.stride)
         self._steps = 0
 
-    def push(self, samples: Float32) -> tuple[list[float], Float32]:
+    def push(self, samples: Float32) -> tuple[Iterable[float], Float32]:
         """Hand the samples over."""
-        scores = self._stream.push(to_int16(samples))
+        if type(samples) is not np.ndarray or samples.ndim != 1 or samples.dtype != np.float32:
+            self._frontend.check(samples)
+        try:
+            scores = self._stream.push_floats(samples)
+        except ValueError:  # a view with gaps: the rare case pays for the copy; or not a finite number
+            self._frontend.check(samples)
+            scores = self._stream.push_floats(np.ascontiguousarray(samples))
         first, self._steps = self._steps + 1, self._steps + len(scores)
-        return [self._frontend.time_s(step) for step in range(first, self._steps + 1)], scores
+        return map(self._frontend.time_s, range(first, self._steps + 1)), scores
 
 
 def hearing(frontend: Frontend, engine: Engine, initial_state: Float32) -> Hearing:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -122,7 +122,10 @@ class Session:
         """Take any number of samples; return the events that they completed."""
         if self._watching is not None:
             return [event for watched in self.watch(samples) for event in watched.events]
-        return [event for step in self.listen(samples) for event in step.events]
+        events: list[Event] = []
+        for times_s, scores in self._heard(samples):
+            events += self.decoder.events(scores, times_s)
+        return events
 
     @property
     def frontend(self) -> Frontend:
@@ -141,16 +144,25 @@ class Session:
 
     def listen(self, samples: Float32) -> Iterator[Step]:
         """Take samples of sound as `push` does, telling of each step; what is not asked for is not heard."""
+        for times, scores in self._heard(samples):
+            times_s = list(times)
+            decoded = self.decoder.push(scores, times_s)
+            for step in zip(times_s, decoded.scores, decoded.events, decoded.armed, strict=True):
+                yield Step(*step)
+
+    def _heard(self, samples: Float32) -> Iterator[tuple[Iterable[float], Float32]]:
+        """The steps of each piece of the samples: times and scores."""
         words = self._hearer()
-        words.frontend.check(samples)
         if self._hearing is None:
             self._hearing = hearing(words.frontend, self.engine, self.bundle.model.initial_state())
-        for at in range(0, len(samples), words.piece):
-            times_s, scores = self._hearing.push(samples[at : at + words.piece])
-            if times_s:
-                decoded = words.decoder.push(scores, times_s)
-                for step in zip(times_s, decoded.scores, decoded.events, decoded.armed, strict=True):
-                    yield Step(*step)
+        pieces = [samples]
+        if type(samples) is not np.ndarray or samples.size > words.piece:  # one piece is checked where it is heard
+            words.frontend.check(samples)
+            pieces = [samples[at : at + words.piece] for at in range(0, len(samples), words.piece)]
+        for piece in pieces:
+            times_s, scores = self._hearing.push(piece)
+            if len(scores):
+                yield times_s, scores
 
     @property
     def watches(self) -> bool:

@@ -225,7 +225,8 @@ def trade_off(session: Session, words: Sequence[Recording], negatives: Sequence[
 def _heard(session: Session, audio: Float32) -> tuple[list[float], Float32]:
     """Times and raw scores of each step of a recording from a cold start."""
     session.reset()
-    return hearing(session.frontend, session.engine, session.bundle.model.initial_state()).push(audio)
+    times_s, scores = hearing(session.frontend, session.engine, session.bundle.model.initial_state()).push(audio)
+    return list(times_s), scores
 
 
 def _fired(session: Session, thresholds: dict[str, float], heard: tuple[list[float], Float32]) -> list[str]:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from device_runtime import Session, arithmetic, bundle, extension, flat
+from device_runtime.errors import InputError
 from device_runtime.frontends.micro import MicroFrames
 from device_runtime.frontends.speech import NativeFrames, SpeechFrontend, to_int16
 from device_runtime.hearing import InOneCall
@@ -137,6 +138,45 @@ def test_samples_that_cannot_be_used_are_told_why(samples, message):
         open_stream(speech_model()).push(samples)
 
 
+def odd_samples():
+    """Every step and middle between steps of int16 and its neighbours, and what lies beyond."""
+    middles = np.arange(-2 * 32_769, 2 * 32_769, dtype=np.float32) / np.float32(2 * 32_768)
+    beyond = np.array([0, -0.0, 1, -1, 1.5, -1.5, 1e30, -1e30, 3e38, -3e38, 1e-42, -1e-42], np.float32)
+    exact = np.concatenate([middles, beyond, babble(1.0)])
+    return np.concatenate([exact, np.nextafter(exact, np.float32(9)), np.nextafter(exact, np.float32(-9))])
+
+
+def test_floats_are_rounded_as_the_front_end_does_in_python():
+    samples = odd_samples()
+    scores = open_stream(speech_model()).push_floats(samples)
+    assert scores.shape == (len(scores), len(LABELS))
+    assert scores.tobytes() == bytes(open_stream(speech_model()).push(to_int16(samples)))
+    frames = _native.Frontend(5, 3).push_floats(samples)
+    assert frames.tobytes() == bytes(_native.Frontend(5, 3).push(to_int16(samples)))
+
+
+@pytest.mark.parametrize("largest", [1, 161, 799, 3000])
+def test_chunks_of_floats_do_not_change_the_scores(largest):
+    samples, cuts = babble(2.0), random.Random(largest)
+    whole, stream = open_stream(speech_model()).push_floats(samples), open_stream(speech_model())
+    pieces, at = [], 0
+    while at < len(samples):
+        size = cuts.randint(0, largest) if largest > 1 else 1
+        pieces.append(stream.push_floats(samples[at : at + size]))
+        at += size
+    assert np.concatenate(pieces).tobytes() == whole.tobytes()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_floats_that_are_no_numbers_are_refused_and_leave_no_trace(value):
+    stream, samples = open_stream(speech_model()), babble(1.0)
+    broken = samples.copy()
+    broken[-1] = value
+    with pytest.raises(ValueError, match="samples must be finite numbers"):
+        stream.push_floats(broken)
+    assert stream.push_floats(samples).tobytes() == open_stream(speech_model()).push_floats(samples).tobytes()
+
+
 def test_a_model_that_hears_no_speech_says_so():
     deaf = _native.Model(flat.to_bytes(tiny_model(0, (("gru", 3),), 41)))
     with pytest.raises(ValueError, match="the model takes frames of 41 numbers; those of speech are multiples of 40"):
@@ -191,6 +231,32 @@ def test_a_native_session_has_the_events_of_the_reference_for_every_chunk_size(s
     assert len(expected) > 1, "the fixture should fire"
 
 
+def test_a_native_session_takes_views_with_gaps(speech_bundle):
+    samples = babble(2.0)
+    spaced = np.repeat(samples, 2)[::2]
+    expected = Session.open(speech_bundle, "native").push(samples)
+    session = Session.open(speech_bundle, "native")
+    assert [event for at in range(0, RATE * 2, 1000) for event in session.push(spaced[at : at + 1000])] == expected
+
+
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [
+        (np.zeros(100, np.int16), "samples must be float32 in -1..1, got int16"),
+        (np.zeros(100, np.int8), "samples must be float32 in -1..1, got int8"),
+        (np.zeros(100), "samples must be float32 in -1..1, got float64"),
+        (bytes(400), "samples must be a NumPy array of float32, got bytes"),
+        (np.zeros((50, 2), np.float32), r"samples must be one channel, shape \(n,\), got shape \(50, 2\)"),
+        (np.float32([0, np.nan]), "sample 1 of the chunk is nan"),
+    ],
+)
+def test_a_native_session_refuses_what_the_front_end_refuses(speech_bundle, samples, message):
+    session = Session.open(speech_bundle, "native")
+    with pytest.raises(InputError, match=message):
+        session.push(samples)
+    assert session.push(babble(2.0)) == Session.open(speech_bundle, "native").push(babble(2.0))
+
+
 def test_a_native_session_on_speech_hands_the_samples_over(speech_bundle):
     session = Session.open(speech_bundle, "native")
     session.push(babble(0.1))
@@ -209,6 +275,10 @@ def test_the_trained_bundles_hear_the_same(folder, real_data):
     ]
     assert steps[0] == steps[1]
     assert len(steps[0]) > 30 * RECORDINGS
+    session = Session(opened, "native")
+    pushed = [event for at in range(0, len(samples), 1600) for event in session.push(samples[at : at + 1600])]
+    assert pushed == [event for _, _, events in steps[0] for event in events]
+    assert pushed
 
 
 WITHOUT_NUMPY = """

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from device_runtime import extension
 from device_runtime.arithmetic import Float32
-from device_runtime.events import Detection
+from device_runtime.events import Detection, Event
 
 Float64 = npt.NDArray[np.float64]
 Armed = npt.NDArray[np.bool_]
@@ -38,8 +40,11 @@ class Decoder(Protocol):
     def armed(self) -> Armed:
         """Which labels may fire now, (labels,)."""
 
-    def push(self, scores: Float32, times_s: Sequence[float]) -> Decoded:
+    def push(self, scores: Float32, times_s: Iterable[float]) -> Decoded:
         """Take the scores of some steps, (steps, labels), and when each was; how many at a time changes nothing."""
+
+    def events(self, scores: Float32, times_s: Iterable[float]) -> list[Event]:
+        """Take them as `push` does; tell of the events alone, which may cost much less."""
 
     def end_refractory(self) -> None:
         """Let the next event come at once; what has fired must still fall before it fires again."""
@@ -79,13 +84,17 @@ class Smooth:
         self._refractory_s = refractory_ms / 1000
         self.window_steps = max(1, round(window_ms / 1000 / frame_s))
         self.window_s = self.window_steps * frame_s
+        self._watch = extension.watch(self._thresholds, self._releases, self.window_steps)
         self.reset()
 
     def reset(self) -> None:
         """Forget everything heard so far."""
         self._recent = np.zeros((self.window_steps - 1, len(self._labels)))  # posteriors, oldest first
+        self._unread: deque[Float32] = deque(maxlen=self.window_steps)  # scores of steps after those
         self._steps = 0
         self._armed = np.ones(len(self._labels), bool)
+        if self._watch is not None:
+            self._watch.reset()
         self.end_refractory()
 
     def end_refractory(self) -> None:
@@ -97,26 +106,51 @@ class Smooth:
         """Which labels may fire now, (labels,)."""
         return self._armed.copy()
 
-    def push(self, scores: Float32, times_s: Sequence[float]) -> Decoded:
+    def push(self, scores: Float32, times_s: Iterable[float]) -> Decoded:
         """Take the scores of some steps, (steps, labels), and when each was; how many at a time changes nothing.
 
         Nearly always nothing is near its threshold, and the steps cost little more than one.
         """
+        if self._watch is not None:
+            self._watch.push(scores)
+        return self._decode(scores, times_s)
+
+    def events(self, scores: Float32, times_s: Iterable[float]) -> list[Event]:
+        """Take them as `push` does; tell of the events alone.
+
+        While the extension in C is sure that nothing happens, the scores are kept, and read when it no longer is.
+        """
+        if self._watch is not None and not self._watch.push(scores):
+            self._unread.append(scores)
+            self._steps += len(scores)
+            return []
+        return [event for events in self._decode(scores, times_s).events for event in events]
+
+    def _decode(self, scores: Float32, times_s: Iterable[float]) -> Decoded:
+        if self._unread:
+            self._catch_up()
         means = self._means(scores)
         if self._armed.all() and not (means >= self._thresholds).any():
-            return Decoded(means.astype(np.float32), np.ones(means.shape, bool), [[] for _ in times_s])
+            return Decoded(means.astype(np.float32), np.ones(means.shape, bool), [[] for _ in means])
         armed, events = np.empty(means.shape, bool), []
         for i, time_s in enumerate(times_s):
-            heard_enough = self._steps - len(times_s) + i + 1 >= self.window_steps
+            heard_enough = self._steps - len(means) + i + 1 >= self.window_steps
             self._armed |= means[i] < self._releases
             events.append(self._fire(means[i], time_s) if heard_enough else [])
             armed[i] = self._armed
+        if self._watch is not None:
+            self._watch.arm(self._armed)
         return Decoded(means.astype(np.float32), armed, events)
+
+    def _catch_up(self) -> None:
+        """Read what was kept, as far as it is still in the window."""
+        recent = np.concatenate([self._recent, _posteriors(np.concatenate(self._unread))])
+        self._recent = recent[len(recent) - (self.window_steps - 1) :]
+        self._unread.clear()
 
     def _means(self, scores: Float32) -> Float64:
         """The mean probabilities over the window at each step, or over what there is of it: (steps, labels)."""
-        odds = np.exp(scores.astype(np.float64) - scores.max(axis=1, keepdims=True))
-        recent = np.concatenate([self._recent, odds / odds.sum(axis=1, keepdims=True)])
+        recent = np.concatenate([self._recent, _posteriors(scores)])
         steps, window = len(scores), self.window_steps
         self._recent = recent[steps:]
         # each window is added up by itself, so that no sum depends on how many steps came at a time
@@ -133,3 +167,9 @@ class Smooth:
         self._armed[best] = False
         self._quiet_until_s = time_s + self._refractory_s
         return [Detection(self._labels[best], time_s, float(means[best]))]
+
+
+def _posteriors(scores: Float32) -> Float64:
+    odds = np.exp(scores.astype(np.float64) - scores.max(axis=1, keepdims=True))
+    posteriors: Float64 = odds / odds.sum(axis=1, keepdims=True)
+    return posteriors

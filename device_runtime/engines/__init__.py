@@ -44,6 +44,10 @@ class SpeechStream(Protocol):
         """Take any number of samples; return the scores of each step that they led to, (n, labels)."""
         ...
 
+    def push_floats(self, samples: Float32) -> Float32:
+        """The same for samples of -1..1, rounded as `to_int16` does; ValueError unless contiguous and finite."""
+        ...
+
     def reset(self) -> None:
         """Forget everything heard so far."""
         ...

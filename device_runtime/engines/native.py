@@ -25,6 +25,11 @@ class NativeStream:
         """Take any number of samples; return the scores of each step that they led to, (n, labels)."""
         return extension.rows(self.stream.push(samples), self.labels)
 
+    def push_floats(self, samples: Float32) -> Float32:
+        """The same for samples of -1..1, rounded as `to_int16` does; ValueError unless contiguous and finite."""
+        scores: Float32 = self.stream.push_floats(samples)
+        return scores
+
     def reset(self) -> None:
         """Forget everything heard so far."""
         self.stream.reset()

@@ -35,7 +35,7 @@ static int fill_module(PyObject *module) {
     types *kept = PyModule_GetState(module);
     kept->stream = PyType_FromModuleAndSpec(module, &stream_spec, NULL);
     return kept->stream == NULL || add_type(module, "Model", &model_spec) < 0 ||
-                   add_type(module, "Frontend", &frontend_spec) < 0
+                   add_type(module, "Frontend", &frontend_spec) < 0 || add_type(module, "Watch", &watch_spec) < 0
                ? -1
                : 0;
 }

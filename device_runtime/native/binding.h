@@ -35,10 +35,10 @@ void numpy_find(void);
 /* Fill in where an array of float32 lies and how long it is; 0 if it is no such array or NumPy was not found. */
 int numpy_view(PyObject *object, int writable, Py_buffer *view);
 
-/* A new array of float32, not yet filled; it needs NumPy. */
-PyObject *numpy_floats(Py_ssize_t count, float **data);
+/* A new array of float32 of one or two dimensions, not yet filled; it needs NumPy. */
+PyObject *numpy_floats(int dimensions, const Py_ssize_t *shape, float **data);
 
-extern PyType_Spec model_spec, stream_spec, frontend_spec;
+extern PyType_Spec model_spec, stream_spec, frontend_spec, watch_spec;
 
 /* The type of Model.stream's answers, which lies in the module. */
 PyTypeObject *stream_type(PyTypeObject *of_model);

@@ -110,7 +110,7 @@ done:
 
 /* One frame, into new arrays. */
 static PyObject *step_anew(const tinyrnn *model, PyObject *frame, PyObject *state) {
-    const Py_ssize_t state_size = tinyrnn_state_size(model);
+    const Py_ssize_t state_size = tinyrnn_state_size(model), score_count = tinyrnn_score_count(model);
     Py_ssize_t one = 1;
     Py_buffer of_frame, of_state;
     if (take(frame, "frames", &float32, &one, tinyrnn_feature_size(model), 0, &of_frame) < 0) {
@@ -121,8 +121,8 @@ static PyObject *step_anew(const tinyrnn *model, PyObject *frame, PyObject *stat
         return NULL;
     }
     float *to_scores, *to_state;
-    PyObject *scores = numpy_floats(tinyrnn_score_count(model), &to_scores);
-    PyObject *next = scores == NULL ? NULL : numpy_floats(state_size, &to_state), *answer = NULL;
+    PyObject *scores = numpy_floats(1, &score_count, &to_scores), *answer = NULL;
+    PyObject *next = scores == NULL ? NULL : numpy_floats(1, &state_size, &to_state);
     if (next != NULL) {
         memcpy(to_state, of_state.buf, (size_t)of_state.len);
         tinyrnn_steps(model, NULL, of_frame.buf, 1, to_state, to_scores);

@@ -42,13 +42,14 @@ static void *const *api_of(const char *name) {
     return api;
 }
 
-static PyObject *make_floats(Py_ssize_t count) {
-    return numpy.make(numpy.type, 1, &count, TYPE_FLOAT32, NULL, NULL, 0, 0, NULL);
+static PyObject *make_floats(int dimensions, const Py_ssize_t *shape) {
+    return numpy.make(numpy.type, dimensions, shape, TYPE_FLOAT32, NULL, NULL, 0, 0, NULL);
 }
 
 /* An array and its buffer must tell the same. */
 static int is_as_known(void) {
-    PyObject *made = make_floats(3);
+    const Py_ssize_t three = 3;
+    PyObject *made = make_floats(1, &three);
     Py_buffer view;
     if (made == NULL || PyObject_GetBuffer(made, &view, PyBUF_FORMAT | PyBUF_WRITABLE) < 0) {
         PyErr_Clear();
@@ -98,16 +99,19 @@ int numpy_view(PyObject *object, int writable, Py_buffer *view) {
     return 1;
 }
 
-PyObject *numpy_floats(Py_ssize_t count, float **data) {
+PyObject *numpy_floats(int dimensions, const Py_ssize_t *shape, float **data) {
     PyObject *made = NULL;
     Py_buffer view;
     if (numpy.type != NULL) {
-        made = make_floats(count);
+        made = make_floats(dimensions, shape);
         *data = made == NULL ? NULL : (float *)(void *)((array *)(void *)made)->data;
         return made;
     }
     PyObject *module = PyImport_ImportModule("numpy");
-    made = module == NULL ? NULL : PyObject_CallMethod(module, "empty", "ns", count, "f4");
+    if (module != NULL) {
+        made = dimensions == 1 ? PyObject_CallMethod(module, "empty", "ns", shape[0], "f4")
+                               : PyObject_CallMethod(module, "empty", "(nn)s", shape[0], shape[1], "f4");
+    }
     Py_XDECREF(module);
     if (made == NULL || PyObject_GetBuffer(made, &view, PyBUF_WRITABLE) < 0) {
         Py_XDECREF(made);

@@ -7,6 +7,7 @@
 
 enum {
     LONG = 1600,      /* samples from which on others may run meanwhile: 100 ms of audio */
+    PIECE = 800,      /* samples rounded at a time */
     MOST_STACK = 1638, /* of the frames that a model may have */
     MOST_STRIDE = 65536
 };
@@ -88,14 +89,60 @@ static int is_free(const Speech *self) {
     return !self->is_busy;
 }
 
-static void push_samples(Speech *self, const int16_t *samples, size_t count, float *rows) {
+/* frontends.speech.to_int16: -1..1 to the nearest of -32768..32767, from the middle up. What is louder is cut by the bits
+ * of its size, as whole numbers: of a comparison of floats the compiler would make branches, not lanes. */
+static void round_samples(const float *restrict samples, size_t count, int16_t *restrict rounded) {
+    for (size_t i = 0; i < count; i++) {
+        int32_t bits;
+        float kept;
+        memcpy(&bits, samples + i, sizeof bits);
+        const int32_t size = bits & INT32_MAX, one = 0x3f800000;
+        bits += (size < one ? size : one) - size;
+        memcpy(&kept, &bits, sizeof kept);
+        const float scaled = kept * 32768.0f + 0.5f;
+        const int32_t towards_zero = (int32_t)scaled;
+        const int32_t below = towards_zero - ((float)towards_zero > scaled);
+        rounded[i] = (int16_t)(below < INT16_MAX ? below : INT16_MAX);
+    }
+}
+
+static int all_finite(const float *samples, size_t count) {
+    int32_t largest = 0;
+    for (size_t i = 0; i < count; i++) {
+        int32_t bits;
+        memcpy(&bits, samples + i, sizeof bits);
+        bits &= INT32_MAX;
+        largest = bits > largest ? bits : largest;
+    }
+    return largest < 0x7f800000; /* infinity; NaN lies above */
+}
+
+static void push_floats(Speech *self, const float *samples, size_t count, float *rows) {
+    int16_t rounded[PIECE];
+    while (count > 0) {
+        const size_t piece = count < PIECE ? count : PIECE, due = self->verbs->due(self->at, piece);
+        round_samples(samples, piece, rounded);
+        self->verbs->push(self->at, self->scratch, rounded, piece, rows);
+        samples += piece, count -= piece, rows += due * (size_t)self->row;
+    }
+}
+
+static void push(Speech *self, const Py_buffer *samples, const element *kind, size_t count, float *rows) {
+    if (kind == &int16) {
+        self->verbs->push(self->at, self->scratch, samples->buf, count, rows);
+    } else {
+        push_floats(self, samples->buf, count, rows);
+    }
+}
+
+static void push_and_let_run(Speech *self, const Py_buffer *samples, const element *kind, size_t count, float *rows) {
     if (count < LONG) {
-        self->verbs->push(self->at, self->scratch, samples, count, rows);
+        push(self, samples, kind, count, rows);
         return;
     }
     self->is_busy = 1;
     Py_BEGIN_ALLOW_THREADS
-    self->verbs->push(self->at, self->scratch, samples, count, rows);
+    push(self, samples, kind, count, rows);
     Py_END_ALLOW_THREADS
     self->is_busy = 0;
 }
@@ -113,7 +160,26 @@ static PyObject *speech_push(PyObject *object, PyObject *samples) {
                          ? PyErr_NoMemory()
                          : PyByteArray_FromStringAndSize(NULL, (Py_ssize_t)(due * row_bytes));
     if (rows != NULL) {
-        push_samples(self, view.buf, (size_t)count, (float *)(void *)PyByteArray_AsString(rows));
+        push_and_let_run(self, &view, &int16, (size_t)count, (float *)(void *)PyByteArray_AsString(rows));
+    }
+    PyBuffer_Release(&view);
+    return rows;
+}
+
+static PyObject *speech_push_floats(PyObject *object, PyObject *samples) {
+    Speech *self = (Speech *)object;
+    Py_ssize_t count = -1;
+    Py_buffer view;
+    PyObject *rows = NULL;
+    float *to;
+    if (!is_free(self) || take(samples, "samples", &float32, &count, 1, 0, &view) < 0) {
+        return NULL;
+    }
+    const Py_ssize_t shape[2] = {(Py_ssize_t)self->verbs->due(self->at, (size_t)count), self->row};
+    if (!all_finite(view.buf, (size_t)count)) {
+        PyErr_SetString(PyExc_ValueError, "samples must be finite numbers");
+    } else if ((rows = numpy_floats(2, shape, &to)) != NULL) {
+        push_and_let_run(self, &view, &float32, (size_t)count, to);
     }
     PyBuffer_Release(&view);
     return rows;
@@ -174,11 +240,13 @@ PyObject *model_stream(PyObject *self, PyObject *const *args, Py_ssize_t given) 
 #define PUSH_AND_RESET(what)                                                                                         \
     {"push", speech_push, METH_O,                                                                                    \
      "push(samples): take any number of int16 samples; a bytearray of float32 comes back, " what},                   \
+    {"push_floats", speech_push_floats, METH_O,                                                                      \
+     "push_floats(samples): float32 of -1..1, rounded to int16 first; a NumPy array comes back, a row of " what},      \
     {"reset", speech_reset, METH_NOARGS, "Forget everything heard so far."},                                         \
     {NULL, NULL, 0, NULL},
 
-static PyMethodDef stream_methods[] = {PUSH_AND_RESET("the scores of each step, one step after the other.")};
-static PyMethodDef frontend_methods[] = {PUSH_AND_RESET("one frame after the other.")};
+static PyMethodDef stream_methods[] = {PUSH_AND_RESET("the scores of each step.")};
+static PyMethodDef frontend_methods[] = {PUSH_AND_RESET("the values of each frame.")};
 
 static PyType_Slot stream_slots[] = {
     {Py_tp_doc, "16 kHz speech to scores; Model.stream makes it."},

@@ -8,7 +8,8 @@
 
 enum {
     TR_FIRST_BIN = 5, /* 156 Hz; bins are 31.25 Hz apart */
-    TR_BINS = 236     /* up to 7500 Hz */
+    TR_BINS = 236,    /* up to 7500 Hz */
+    TR_GAIN_OF_0 = 32636, TR_GAIN_STEP = 3 /* the gain for a noise of 0, and how much less it is for 1 */
 };
 
 extern const int16_t tr_window[TR_WINDOW];         /* Hann, Q12 */
@@ -16,8 +17,8 @@ extern const int16_t tr_twiddles[3 * 6 * 64];      /* (stage, re and im of w^k, 
 extern const int16_t tr_real_twiddles[2 * 128];    /* (re and im, bin 1..128), Q15 */
 extern const uint16_t tr_gap_starts[TR_BANDS + 2]; /* first bin of each gap between the centres of bands, and the end */
 extern const int16_t tr_weights[TR_BINS];          /* of a bin in the band below its gap, Q12 */
-extern const int16_t tr_gain_start[2];             /* the gain for a noise of 0 and of 1 */
-extern const int16_t tr_gain_curve[31 * 3];        /* value, slope and bend of the gain on [2^i, 2^(i+1)), i = 1..31 */
-extern const uint16_t tr_log_bow[129];             /* log2(1 + i/128) - i/128, Q16 */
+extern const uint32_t tr_gain_lines[32];           /* of the gain on [2^i, 2^(i+1)): value, slope (upper half), int16 */
+extern const int32_t tr_gain_bends[32];            /* and bend */
+extern const uint32_t tr_log_bows[128];            /* log2(1 + i/128) - i/128, Q16, and in the upper half the next one */
 
 #endif

@@ -110,23 +110,29 @@ def gain(noise: int) -> int:
     return min(int(float32(1 << GAIN_BITS) * power + float32(0.5)), 32767)
 
 
-def gain_curve() -> list[int]:
-    """The gain on [2^i, 2^(i+1)), i = 1..31, as a parabola through both ends and the middle: 3 numbers each."""
-    curve = []
+def gain_curve() -> tuple[list[int], list[int]]:
+    """The gain on [2^i, 2^(i+1)) as a parabola through both ends and the middle: value and slope, and bend; i > 0."""
+    lines, bends = [0], [0]
     for octave in range(1, 32):
         start = 1 << octave
         end = 2 * start if octave < 31 else 2 * start - 1
         at_start, at_middle, at_end = gain(start), gain(start + start // 2), gain(end)
         slope = 4 * (at_middle - at_start) - (at_end - at_start)
-        curve += [at_start, slope, at_end - at_start - slope]
-    return curve
+        lines.append(_together(at_start, slope))
+        bends.append(at_end - at_start - slope)
+    return lines, bends
 
 
 def log_bow() -> list[int]:
-    """By how much log2(1 + x) exceeds x, in Q16, at 129 points (and one more 0: the end is read from its left)."""
+    """By how much log2(1 + x) exceeds x, in Q16, at both ends of 128 segments."""
     segments = 1 << LOG_SEGMENT_BITS
     points = (i / segments for i in range(segments + 1))
-    return [_nearest((math.log2(1 + x) - x) * 2**LOG_BITS) for x in points]
+    return [_together(*ends) for ends in pairwise(_nearest((math.log2(1 + x) - x) * 2**LOG_BITS) for x in points)]
+
+
+def _together(lower: int, upper: int) -> int:
+    """Two numbers of 16 bits as one: lanes look them up at once."""
+    return lower & 0xFFFF | (upper & 0xFFFF) << 16
 
 
 def _nearest(value: float) -> int:
@@ -149,15 +155,17 @@ def c_array(declaration: str, numbers: Iterable[int]) -> str:
 def source() -> str:
     """The text of frontend_tables.c."""
     starts, weights = filterbank()
+    lines, bends = gain_curve()
+    assert (gain(0), gain(1)) == (32636, 32633), "these are numbers in frontend_tables.h"
     arrays = [
         c_array("int16_t tr_window[TR_WINDOW]", window()),
         c_array("int16_t tr_twiddles[3 * 6 * 64]", stage_twiddles()),
         c_array("int16_t tr_real_twiddles[2 * 128]", real_twiddles()),
         c_array("uint16_t tr_gap_starts[TR_BANDS + 2]", starts),
         c_array("int16_t tr_weights[TR_BINS]", weights),
-        c_array("int16_t tr_gain_start[2]", [gain(0), gain(1)]),
-        c_array("int16_t tr_gain_curve[31 * 3]", gain_curve()),
-        c_array("uint16_t tr_log_bow[129]", log_bow()),
+        c_array("uint32_t tr_gain_lines[32]", lines),
+        c_array("int32_t tr_gain_bends[32]", bends),
+        c_array("uint32_t tr_log_bows[128]", log_bow()),
     ]
     head = "/* Written by frontend_tables.py, which says how: python frontend_tables.py > frontend_tables.c */"
     return "\n\n".join([head + '\n#include "frontend_tables.h"', *arrays]) + "\n"
