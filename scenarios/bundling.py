@@ -46,7 +46,7 @@ class Traced(Protocol):
 def write_bundle(
     folder: Path, manifest: Manifest, student: Traced, export: Sequence[Backend], frames: torch.Tensor
 ) -> None:
-    """Write the model in every form, with the exact answers to the first frames (steps, feature_size)."""
+    """Write the model in every form, with the exact answers to the first of these frames (steps, feature_size)."""
     model = student.model()
 
     def write_files(folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from scenarios.health.scenario import HealthBudget, HealthScenario
 from train.data.ett import Ett
 from train.predictor import PredictorConfig

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from rich.console import Console
 from rich.markup import escape
@@ -65,7 +66,7 @@ def run(scenario: ForecastScenario, runs: Path, console: Console | None = None, 
     frames = stream_of_tests(trainings, bundling.PARITY_FRAMES)
     manifest = _manifest(trainings, below, above, model_card(trainings, stages))
     traced: Traced = student  # type: ignore[assignment]  # an Int8Forecaster: it has trace and model
-    bundling.write_bundle(unproved, manifest, traced, scenario.export, frames)
+    bundling.write_bundle(unproved, manifest, traced, scenario.export, made_frames(scenario))
     proof = bundling.prove(unproved, traced, frames)
     console.print(bundling.told(proof))
 
@@ -85,6 +86,20 @@ def stream_of_tests(trainings: ForecastTrainings, frames: int) -> torch.Tensor:
     needed = -(-frames // windows.config.segments)
     numbers = torch.linspace(0, max(needed, len(windows)) - 1, needed).long() % len(windows)
     return windows[numbers][0].flatten(0, 1)
+
+
+def made_frames(scenario: ForecastScenario) -> torch.Tensor:
+    """Segments of a random walk, (frames, feature_size), for the golden frames: a bundle carries no readings.
+
+    What was measured may be another's, who lets it be read but not passed on.
+    """
+    config = scenario.forecaster
+    random = np.random.default_rng(scenario.seed)
+    frames = np.zeros((bundling.GOLDEN_FRAMES, config.feature_size), np.float32)
+    walk = random.normal(0, 0.3, (bundling.GOLDEN_FRAMES, config.segment)).ravel().cumsum()
+    frames[:, : config.segment] = walk.reshape(-1, config.segment)
+    frames[:, config.segment : config.segment + 1] = 1.0  # the first channel's code, where there is one
+    return torch.from_numpy(frames)
 
 
 def _manifest(trainings: ForecastTrainings, below: list[float], above: list[float], card: dict[str, Any]) -> Manifest:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from train.lives import Variation
+from train.remaining_life import LifeLoss
+
 from compress.method import Method
 from compress.quantize import Int8
 from export.backend import Backend
 from export.litert import Litert
 from export.onnx import Onnx
 from train.data.cmapss import Cmapss
-from train.lives import Variation
 from train.loop import Schedule
-from train.remaining_life import LifeLoss
 
 
 @dataclass(frozen=True)
