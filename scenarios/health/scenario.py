@@ -49,7 +49,7 @@ class HealthScenario:
 
     predictor: PredictorConfig = field(default_factory=PredictorConfig)
     schedule: Schedule = field(default_factory=lambda: Schedule(epochs=14, learning_rate=6e-3, weight_decay=0.01))
-    threshold: float = 9.0
+    threshold: float = 9.75
     """Of the surprise, -ln of a chance."""
 
     quiet: int = 100
