@@ -57,7 +57,7 @@ def _season(random: np.random.Generator, samples: int, period: int) -> np.ndarra
     time = np.arange(samples) + random.integers(period)
     kind = random.integers(3)
     if kind == 0:
-        season = np.zeros(samples)
+        season: np.ndarray = np.zeros(samples)
         for harmonic in range(1, 1 + int(random.integers(1, 6))):
             turn = 2 * np.pi * harmonic * time / period + random.uniform(0, 2 * np.pi)
             season += random.standard_normal() / harmonic * np.sin(turn)
