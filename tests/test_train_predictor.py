@@ -8,7 +8,10 @@ import torch
 
 from compress.quantize import calibrate
 from device_runtime import arithmetic
+from device_runtime.decoders.alarms import fires
+from device_runtime.errors import InputError
 from device_runtime.usual import DAY_S, samples_a_day
+from train.alarm_rate import threshold_for_rate
 from train.data.made_series import DAYS, FAMILIES, MadeSeries, made_series
 from train.loop import Schedule
 from train.predictor import MOVED, Predictor, PredictorConfig, fit_predictor, frames_of, quantile_loss
@@ -55,3 +58,15 @@ def test_calibrated_it_is_a_model_that_a_device_steps():
     for frame, row in zip(frames[0].numpy(), expected, strict=True):
         scores, state = arithmetic.step(model, frame, state)
         assert np.array_equal(scores, row)
+
+
+def test_the_threshold_lets_as_many_alarms_through_as_asked_and_no_more():
+    surprises = [np.random.default_rng(seed).exponential(1.5, 20_000) for seed in range(3)]
+    threshold = threshold_for_rate(surprises, quiet=10, readings_an_alarm=1_000)
+    counts = [sum(int((fires(one, at, 10) >= 750).sum()) for one in surprises) for at in (threshold, threshold - 0.05)]
+    assert counts[0] * 1_000 <= 3 * 19_250 < counts[1] * 1_000
+
+
+def test_too_few_readings_tell_no_threshold():
+    with pytest.raises(InputError, match="850 readings do not tell a threshold for one alarm in 2016"):
+        threshold_for_rate([np.zeros(1000)], quiet=10)
