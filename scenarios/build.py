@@ -37,6 +37,7 @@ SCENARIOS = {
     "load_forecast_etth1": ("scenarios.load_forecast", "ETTH1"),
     "load_forecast_ettm1": ("scenarios.load_forecast", "ETTM1"),
     "machine_health": ("scenarios.machine_health", "SCENARIO"),
+    "remaining_life": ("scenarios.remaining_life", "SCENARIO"),
 }
 """Where each scenario's recipe is; imported only when it is asked for."""
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from train.lives import Variation
-from train.remaining_life import LifeLoss
-
 from compress.method import Method
 from compress.quantize import Int8
 from export.backend import Backend
 from export.litert import Litert
 from export.onnx import Onnx
 from train.data.cmapss import Cmapss
+from train.lives import Variation
 from train.loop import Schedule
+from train.remaining_life import LifeLoss
 
 
 @dataclass(frozen=True)
@@ -44,16 +43,18 @@ class LifeScenario:
     budget: LifeBudget
     teacher_hidden: int = 48
     teachers: int = 5
-    """How many teachers, each with its own seed and its own fifth of the engines to choose its epoch by."""
+    """How many teachers, each with its own seed; the student hears their mean."""
 
     hidden: int = 32
-    teacher_schedule: Schedule = field(default_factory=lambda: Schedule(epochs=8, learning_rate=5e-3))
-    schedule: Schedule = field(default_factory=lambda: Schedule(epochs=10, learning_rate=5e-3))
+    teacher_schedule: Schedule = field(
+        default_factory=lambda: Schedule(epochs=20, learning_rate=5e-3, weight_decay=0.0)
+    )
+    schedule: Schedule = field(default_factory=lambda: Schedule(epochs=20, learning_rate=5e-3, weight_decay=0.0))
     steps_an_epoch: int = 100
     batch_size: int = 64
     loss: LifeLoss = field(default_factory=LifeLoss)
     variation: Variation = field(default_factory=Variation)
-    compress: tuple[Method, ...] = (Int8(),)
+    compress: tuple[Method, ...] = (Int8(epochs=3),)
     export: tuple[Backend, ...] = (Onnx(), Litert())
     seed: int = 0
     notes: tuple[str, ...] = ()
