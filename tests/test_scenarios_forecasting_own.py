@@ -44,7 +44,9 @@ def test_a_log_that_is_too_short_says_how_long_it_must_be():
 @pytest.fixture
 def greenhouse(tmp_path):
     path = tmp_path / "green house.csv"
-    rows = [f"2026-01-{1 + i // 24:02d} {i % 24:02d}:00;{20 + i % 24},5" for i in range(28 * 24)]
+    days = [f"2026-{month:02d}-{day:02d}" for month in (1, 2) for day in range(1, 29)]
+    days[28:28] = [f"2026-01-{day}" for day in (29, 30, 31)]
+    rows = [f"{day} {hour:02d}:00;{20 + hour},5" for day in days for hour in range(24)]
     path.write_text("Zeit;Temperatur\n" + "\n".join(rows) + "\n")
     return path
 

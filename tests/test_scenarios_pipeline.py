@@ -268,7 +268,7 @@ def test_a_bundle_that_cannot_be_proved_on_every_engine_is_none(build, scenario,
 
 def test_a_recipe_that_exports_one_format_is_proved_on_the_engines_that_read_it(build, scenario, house, monkeypatch):
     kept = []
-    monkeypatch.setattr(pipeline, "_told", lambda proof: kept.append(proof.engines) or "")
+    monkeypatch.setattr(bundling, "told", lambda proof: kept.append(proof.engines) or "")
     result = build(replace(scenario, name="one", export=(Onnx(),)), house / "runs")
     assert [without_native(names) for names in kept] == [["reference", "onnx"]]
     assert "model.tflite" not in hashes(result)
@@ -276,7 +276,7 @@ def test_a_recipe_that_exports_one_format_is_proved_on_the_engines_that_read_it(
 
 def test_an_engine_that_is_added_to_the_list_is_proved_without_another_edit(build, scenario, house, monkeypatch):
     kept = []
-    monkeypatch.setattr(pipeline, "_told", lambda proof: kept.append(proof.engines) or "")
+    monkeypatch.setattr(bundling, "told", lambda proof: kept.append(proof.engines) or "")
     module = types.ModuleType("added_engine")
     module.load_engine = lambda bundle: SimpleNamespace(name="added", step=partial(arithmetic.step, bundle.model))
     monkeypatch.setitem(sys.modules, "added_engine", module)

@@ -35,11 +35,14 @@ def in_batches(model: nn.Module, features: FeatureSet, view: FrameView, size: in
 def clip_scores(logits: torch.Tensor, window_steps: int, clip_steps: int) -> torch.Tensor:
     """The highest smoothed score of each label within the clip: (batch, labels).
 
-    After a pre-roll, only windows that lie inside the clip count, as in `device_runtime.evaluate`.
+    After a pre-roll, only windows that lie inside the clip count, and of a label whose score falls as the clip begins
+    only those from where it stops falling, as in `device_runtime.evaluate`.
     """
     scores = smoothed(logits, window_steps)
     if logits.shape[1] > clip_steps:
         scores = scores[:, -(clip_steps - window_steps + 1) :]
+        stands = (scores[:, 1:] >= scores[:, :-1]).cumsum(dim=1) > 0  # from the clip's second window on
+        scores = torch.where(stands, scores[:, 1:], 0.0)
     return scores.amax(dim=1)
 
 

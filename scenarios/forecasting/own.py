@@ -74,4 +74,4 @@ def _has_days(series: Series) -> bool:
 def _parts(series: Series) -> int:
     """Into how many segments a day is cut."""
     day = round(DAY_S / series.interval_s)
-    return next((parts for parts in range(1, 25) if day % parts == 0 and day // parts <= LONGEST_SEGMENT), 1)
+    return next((parts for parts in range(1, day + 1) if day % parts == 0 and day // parts <= LONGEST_SEGMENT), 1)
