@@ -92,7 +92,7 @@ def run_sensors(session: Session, args: argparse.Namespace) -> int:
     if state is None and not told.steps:
         needed = session.first_step
         raise InputError(
-            f"{args.source} holds {told.readings} readings on the grid, but the bundle needs {needed} in a row "
+            f"{args.source} spans {session.samples} samples, but the bundle needs {needed} in a row "
             f"({span(needed * session.sensors.interval_s)}) before it can tell anything. Give it a longer log"
         )
     return 0
@@ -104,8 +104,6 @@ class _Told:
     def __init__(self, as_json: bool) -> None:
         self._as_json = as_json
         self.steps = 0
-        self.readings = 0
-        """Of the grid; a long gap counts as no reading."""
 
     def take(self, watched: Iterator[Watched], log: SensorLog) -> None:
         for at in watched:

@@ -191,6 +191,10 @@ class Session:
         watcher.check(samples)
         yield from watcher.push(samples)
 
+    def skip(self, rows: int) -> Iterator[Watched]:
+        """Take so many samples of sensors in which nothing was read, as if each were pushed as NaN, at no cost."""
+        yield from self._watcher().skip(rows)
+
     def measure(self, times_s: npt.NDArray[np.float64], values: Float32) -> list[Event]:
         """Take readings at any times, seconds since 1970 (n,) and float32 (n, channels); return their events.
 
@@ -205,13 +209,18 @@ class Session:
         watcher.check(values)
         if times_s.shape != (len(values),) or not np.isfinite(times_s).all():
             raise InputError(
-                f"each reading needs one finite time: got times of {times_s.shape} for {values.shape} values"
+                f"each reading needs one finite time, got {times_s.shape} times for {len(values)} readings"
             )
-        yield from watcher.measure(times_s, values.reshape(len(values), -1))
+        yield from watcher.measure(times_s, values.reshape(len(values), len(watcher.sensors.names)))
 
     def finish(self) -> Iterator[Watched]:
         """No reading follows those of `measure`: tell what was held back for others in its interval."""
         yield from self._watcher().finish()
+
+    @property
+    def samples(self) -> int:
+        """Of sensors, one every interval since the start or the last reset, read or missing."""
+        return self._watcher().rows
 
     @property
     def newest_s(self) -> float:

@@ -153,7 +153,7 @@ class Watching:
         self._forget()
         self._absences.reset()
         self._grid = Grid(self.sensors.interval_s, len(self.sensors.names))
-        self._rows = self._rows_at_start = 0
+        self.rows = self._rows_at_start = 0
         self._start_s = 0.0
 
     def _forget(self) -> None:
@@ -173,11 +173,11 @@ class Watching:
                 if part.forget:
                     self._forget()
                 if part.gone:
-                    self._rows += len(part.rows)
-                    self._rows_at_start = self._rows
+                    self.rows += len(part.rows)
+                    self._rows_at_start = self.rows
                     continue
                 first = self._rows_at_start
-                self._rows += len(part.rows)
+                self.rows += len(part.rows)
                 for step in self._reader.push(part.rows):
                     time_s = self._time_s(first) + step.time_s
                     timed = replace(step, time_s=time_s)
@@ -189,8 +189,8 @@ class Watching:
         yield from self.push(np.full((made, len(self.sensors.names)), np.nan, np.float32))
         if rows > made:
             self._absences.skip(rows - made)
-            self._rows += rows - made
-            self._rows_at_start = self._rows
+            self.rows += rows - made
+            self._rows_at_start = self.rows
 
     def measure(self, times_s: npt.NDArray[np.float64], values: Float32) -> Iterator[Watched]:
         """Take readings with their times, (n,) and (n, channels), onto the regular grid."""
@@ -213,13 +213,13 @@ class Watching:
         elif isinstance(item, Skip):
             yield from self.skip(item.rows)
         elif isinstance(item, Anchor):
-            self._start_s = item.time_s - (self._rows + 1) * self.sensors.interval_s
+            self._start_s = item.time_s - (self.rows + 1) * self.sensors.interval_s
         else:
             yield from self.push(item.values)
 
     def _gaps(self, ended: list[tuple[int | None, int]]) -> Iterator[Watched]:
         for channel, rows in ended:
-            time_s, name = self._time_s(self._rows + 1), None if channel is None else self.sensors.names[channel]
+            time_s, name = self._time_s(self.rows + 1), None if channel is None else self.sensors.names[channel]
             gap = Gap(time_s, rows * self.sensors.interval_s, "no readings", name)
             yield Watched(time_s, None, [gap])
 
@@ -229,7 +229,7 @@ class Watching:
     def snapshot(self) -> Snapshot:
         """All that it remembers."""
         clock = np.array([self._start_s])
-        counts = np.array([self._rows, self._rows_at_start], np.int64)
+        counts = np.array([self.rows, self._rows_at_start], np.int64)
         arrays: Snapshot = {"clock": clock, "counts": counts}
         for name, part in self._parts().items():
             arrays |= snapshots.under(name, part.snapshot())
@@ -246,7 +246,7 @@ class Watching:
             raise InputError("the clock of the saved state is damaged. Start without the state")
         for name, part in self._parts().items():
             part.restore(snapshots.below(name, arrays))
-        self._start_s, self._rows, self._rows_at_start = float(clock[0]), rows, at_start
+        self._start_s, self.rows, self._rows_at_start = float(clock[0]), rows, at_start
 
 
 def watching(

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from device_runtime import bundle, cli, golden, sources, verbs
+from device_runtime import bundle, cli, golden, sources
 from device_runtime.engines.reference import ReferenceEngine
 from device_runtime.noise import Noises
 from device_runtime.session import Session
@@ -135,7 +135,7 @@ def test_evaluate_takes_noise_from_where_it_is_told_or_from_the_data(capsys, mon
     assert json.loads(capsys.readouterr().out)["noise"]["names"] == ["in _background_noise_"]
     cli.main(["evaluate", folder, data, "--noise", str(tmp_path / "noise"), "--json"])
     assert json.loads(capsys.readouterr().out)["noise"]["names"] == ["in noise"]
-    monkeypatch.setattr(verbs.Noises, "choose", lambda *_: Noises.generated([]))  # as if training had heard it all
+    monkeypatch.setattr(Noises, "choose", lambda *_: Noises.generated([]))  # as if training had heard it all
     message = refused(capsys, "evaluate", folder, data, "--noise", str(tmp_path / "noise"))
     assert "noise has no noise that training has not heard" in message
 

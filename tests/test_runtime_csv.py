@@ -1,4 +1,4 @@
-"""A user's own log: any separator, decimal mark and way to write the time; whatever is wrong is one line that names it."""
+"""A user's own log: any separator, decimal mark and way to write the time; what is wrong is one line that names it."""
 
 import io
 import math
