@@ -323,17 +323,6 @@ def test_what_a_user_gets_wrong_takes_one_line(capsys, tmp_path, folder, recordi
     assert message.format(**places) in refused(capsys, *arguments)
 
 
-def test_evaluate_refuses_another_task(capsys, tmp_path):
-    opened = write_tiny_bundle(tmp_path / "a")
-    manifest = bundle.Manifest(**{**vars(opened.manifest), "task": "forecasting"})
-    manifest = bundle.Manifest(
-        **{**vars(manifest), "frontend": bundle.read(write_bundle(tmp_path / "b")).manifest.frontend}
-    )
-    bundle.write(tmp_path / "c", manifest, opened.model, lambda _: None)
-    message = refused(capsys, "evaluate", str(tmp_path / "c"), write_words(tmp_path / "words"))
-    assert f"evaluate measures keyword_spotting, but {tmp_path}/c is for forecasting" in message
-
-
 def test_an_unknown_verb_on_a_board_says_where_more_come_from(capsys, monkeypatch):
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [])
     message = refused(capsys, "build", "demo")

@@ -280,7 +280,8 @@ def test_a_file_to_measure_from_must_be_in_order(lines, message):
 
 
 def test_a_file_that_is_not_there_is_said_so(tmp_path):
-    with pytest.raises(InputError, match=r"cannot read .*no\.csv: No such file or directory\. Expected CSV"):
+    told = r"cannot read .*no\.csv: No such file or directory. Expected CSV: a time and some numbers in each line"
+    with pytest.raises(InputError, match=told):
         read_log(tmp_path / "no.csv")
 
 

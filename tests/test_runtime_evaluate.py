@@ -261,7 +261,9 @@ def test_very_short_clips_are_decided_by_the_moment_they_last(session, tmp_path,
 
 
 def test_a_clip_without_a_single_step_is_a_miss(session, tmp_path):
-    session.frontend = WindowFrontend(RATE, [0.0], [0.1], segment=2 * RATE)
+    session._words = dataclasses.replace(
+        session._words, frontend=WindowFrontend(1 / RATE, [0.0], [0.1], segment=2 * RATE)
+    )
     result = evaluate(session, list_recordings(write_clips(tmp_path / "d", {"high/0": level(0.1)})))
     assert result.decisions("cold") == [NOTHING]
     assert result.as_dict()["accuracy_cold"] == 0

@@ -138,8 +138,14 @@ def _first_line(text: str):
     ("damage", "said"),
     [
         (lambda folder: (folder / "RUL_FD001.txt").unlink(), r"there is no .*RUL_FD001.txt. Name the folder"),
-        (lambda folder: (folder / "RUL_FD001.txt").write_text("1\n2\n"), "has 2 rows, but .* has 3 engines"),
-        (lambda folder: (folder / "RUL_FD001.txt").write_text("1\n-2\n3\n"), "an engine with -2 cycles left"),
+        (
+            lambda folder: (folder / "RUL_FD001.txt").write_text("1\n2\n"),
+            "has 2 rows, but .* has 3 engines. They must be as many",
+        ),
+        (
+            lambda folder: (folder / "RUL_FD001.txt").write_text("1\n-2\n3\n"),
+            "has an engine with -2 cycles left; at least 0 were expected",
+        ),
         (lambda folder: (folder / "RUL_FD001.txt").write_text("\n \n"), "has no rows. It may have broken off"),
         (_swapped, "engine 1 must follow engine 0 and have the cycles 1, 2, 3"),
         (_first_line("1 1 3.5\n"), "line 1 has 3 numbers, expected 26"),

@@ -7,10 +7,11 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from device_runtime import Session, cli, running
+from device_runtime import Session, cli, evaluating, running
 from processes import HOUSE, environment
 from sensors import HOUR_S, log_lines, readings, times, write_estimator, write_forecaster, write_log
 
@@ -62,9 +63,9 @@ def test_run_tells_as_often_as_it_is_asked(capsys, folder, log):
 
 def test_run_takes_lines_from_a_pipe(capsys, monkeypatch, folder, log):
     wanted = events_of(capsys, "run", folder, log)
-    stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(log)))
-    monkeypatch.setattr(sys, "stdin", stdin)
-    assert events_of(capsys, "run", folder, "-") == wanted
+    with io.TextIOWrapper(io.BufferedReader(io.FileIO(log))) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        assert events_of(capsys, "run", folder, "-") == wanted
 
 
 def test_a_line_from_a_pipe_is_answered_before_the_next_comes(folder):
@@ -148,14 +149,20 @@ def test_a_run_that_is_asked_to_end_saves_what_it_knows(folder, tmp_path, number
     samples, state = readings(80), tmp_path / "kept.state"
     command = [sys.executable, "-m", "device_runtime.cli", "run", folder, "-", "--json", "--state", str(state)]
     with subprocess.Popen(
-        command, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=HOUSE
+        command,
+        bufsize=0,  # else what `readline` has read ahead would be lost to `communicate`
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=HOUSE,
     ) as process:
         assert process.stdin
         assert process.stdout
         process.stdin.write(("\n".join(log_lines(samples[:60])) + "\n").encode())
         process.stdin.flush()
         told = [json.loads(process.stdout.readline()) for _ in range(4)]
-        time.sleep(0.5)  # it waits for the next line
+        time.sleep(2)  # it waits for the next line
         process.send_signal(number)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -216,9 +223,10 @@ def test_empty_binary_and_absent_files_are_said_so(capsys, folder, tmp_path):
 
 def test_run_needs_a_source_of_readings(capsys, monkeypatch, folder):
     assert "this bundle watches sensors: name a CSV file, or - for lines from" in refused(capsys, "run", folder)
-    monkeypatch.setattr(sys, "stdin", open(os.devnull))  # noqa: PTH123, SIM115
-    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
-    assert "- reads lines from a pipe, but standard input is the terminal" in refused(capsys, "run", folder, "-")
+    with Path(os.devnull).open() as nothing:
+        monkeypatch.setattr(sys, "stdin", nothing)
+        monkeypatch.setattr(nothing, "isatty", lambda: True, raising=False)
+        assert "- reads lines from a pipe, but standard input is the terminal" in refused(capsys, "run", folder, "-")
 
 
 def test_evaluate_measures_every_window(capsys, folder, tmp_path):
@@ -255,10 +263,12 @@ def test_evaluate_refuses_what_cannot_be_measured(capsys, folder, tmp_path):
     assert "--threshold means nothing to" in refused(capsys, "evaluate", folder, path, "--threshold", "p50=0.5")
 
 
-def test_evaluate_says_which_tasks_it_measures(capsys, tmp_path):
+def test_evaluate_says_which_tasks_it_measures(capsys, monkeypatch, tmp_path):
     write_estimator(tmp_path / "e.bundle")
+    monkeypatch.delitem(evaluating.EVALUATIONS, "remaining_life")
     line = refused(capsys, "evaluate", str(tmp_path / "e.bundle"), "log.csv")
-    assert "evaluate measures keyword_spotting, forecasting, but" in line
+    assert "evaluate measures keyword_spotting, forecasting, anomaly, but" in line
+    assert line.endswith("is for remaining_life")
 
 
 def test_words_have_no_state(capsys, tmp_path):

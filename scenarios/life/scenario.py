@@ -42,14 +42,14 @@ class LifeScenario:
     data: Cmapss
     budget: LifeBudget
     teacher_hidden: int = 48
-    teachers: int = 5
+    teachers: int = 2
     """How many teachers, each with its own seed; the student hears their mean."""
 
     hidden: int = 32
     teacher_schedule: Schedule = field(
         default_factory=lambda: Schedule(epochs=20, learning_rate=5e-3, weight_decay=0.0)
     )
-    schedule: Schedule = field(default_factory=lambda: Schedule(epochs=20, learning_rate=5e-3, weight_decay=0.0))
+    schedule: Schedule = field(default_factory=lambda: Schedule(epochs=15, learning_rate=5e-3, weight_decay=0.0))
     steps_an_epoch: int = 100
     batch_size: int = 64
     loss: LifeLoss = field(default_factory=LifeLoss)
