@@ -126,6 +126,10 @@ def _swapped(folder: Path) -> None:
     (folder / "test_FD001.txt").write_text("".join([lines[1], lines[0], *lines[2:]]))
 
 
+def _truth(text: str):
+    return lambda folder: (folder / "RUL_FD001.txt").write_text(text)
+
+
 def _first_line(text: str):
     def change(folder: Path) -> None:
         lines = (folder / "test_FD001.txt").read_text().splitlines(keepends=True)
@@ -146,7 +150,7 @@ def _first_line(text: str):
             lambda folder: (folder / "RUL_FD001.txt").write_text("1\n-2\n3\n"),
             "has an engine with -2 cycles left; at least 0 were expected",
         ),
-        (lambda folder: (folder / "RUL_FD001.txt").write_text("\n \n"), "has no rows. It may have broken off"),
+        (_truth("\n \n"), "has no rows. It may have broken off"),
         (_swapped, "engine 1 must follow engine 0 and have the cycles 1, 2, 3"),
         (_first_line("1 1 3.5\n"), "line 1 has 3 numbers, expected 26"),
         (_first_line("1 1 " + "x " * 24 + "\n"), "line 1: b'x' is no number"),
