@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from device_runtime.arithmetic import Float32
 from device_runtime.csv_source import read_log
@@ -28,21 +29,27 @@ MAX_ROWS = 20_000_000
 
 def on_grid(path: Path, sensors: Sensors) -> Float32:
     """The readings of a file, one row every interval of the bundle, NaN where nothing was read."""
-    log = read_log(path, sensors.names)
-    grid = Grid(sensors.interval_s, len(sensors.names))
+    readings = read_log(path, sensors.names).readings
+    return gridded(str(path), readings.times_s, readings.values, sensors.interval_s)
+
+
+def gridded(name: str, times_s: npt.NDArray[np.float64], values: Float32, interval_s: float) -> Float32:
+    """Readings (n,) and (n, channels) as rows of a grid that begins with the first of them."""
+    channels = values.shape[1]
+    grid = Grid(interval_s, channels)
     parts: list[Float32] = []
     total = 0
-    for item in [*grid.push(log.readings.times_s, log.readings.values), *grid.finish()]:
+    for item in [*grid.push(times_s, values), *grid.finish()]:
         rows = item.rows if isinstance(item, Skip) else len(item.values) if isinstance(item, Rows) else 0
         total += rows
         if total > MAX_ROWS:
             raise InputError(
-                f"{path} spans more than {MAX_ROWS} intervals of {span(sensors.interval_s)}. Leave out the gap in it"
+                f"{name} spans more than {MAX_ROWS} intervals of {span(interval_s)}. Leave out the gap in it"
             )
         if isinstance(item, Rows):
             parts.append(item.values)
         elif isinstance(item, Skip):
-            parts.append(np.full((rows, len(sensors.names)), np.nan, np.float32))
+            parts.append(np.full((rows, channels), np.nan, np.float32))
     return np.concatenate(parts)
 
 

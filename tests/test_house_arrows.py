@@ -157,6 +157,7 @@ def test_whatever_the_workstation_imports_is_declared():
     project = tomllib.loads((HOUSE / "pyproject.toml").read_text())["project"]
     extras = tomllib.loads((HOUSE / "device_runtime/pyproject.toml").read_text())["project"]["optional-dependencies"]
     wanted = [*project["dependencies"], *project["optional-dependencies"]["bench"]]
+    wanted += project["optional-dependencies"]["peers"]
     wanted += [name for names in extras.values() for name in names]
     declared = {re.split(r"[^\w-]", name)[0].replace("_", "-").lower() for name in wanted}
     distributions = packages_distributions()

@@ -16,7 +16,7 @@ from device_runtime.errors import InputError
 from train.data.cmapss import Cmapss
 from train.data.ett import CHANNELS, FILES, Ett
 from train.data.nab import HASHES, Nab
-from train.data.seattle import SeattleNormals
+from train.data.own_csv import OwnCsv
 from train.data.series import Splits
 from train.data.table import read_table
 from train.data.water_flow import WaterFlow, packaged
@@ -82,32 +82,60 @@ def test_an_ett_file_that_broke_off_or_lost_a_row_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        (["time,v", "2016-07-01 00:00:00,1"], "begins with 'time,v', expected the header t,v"),
-        ([], "begins with '', expected the header t,v"),
-        (["t,v"], "has a header and no readings"),
-        (["t,v", "2016-07-01 00:00:00,1", "2016-07-01 01:00:00"], "line 3 has 1 columns, expected 2"),
-        (["t,v", "yesterday,1"], "line 2: 'yesterday' is no time, expected one like"),
-        (["t,v", "2016-07-01 00:00:00,1,5"], "line 2 has 3 columns, expected 2"),
-        (["t,v", "2016-07-01 00:00:00,warm"], "line 2: 'warm' is no number"),
-        (["t,v", "2016-07-01 00:00:00,inf"], "line 2: a reading is infinite"),
+        (["t,w", "2016-07-01 00:00:00,1"], "has no column 'v'"),
+        ([], "a.csv is empty"),
+        (["time,v"], "holds a header and no readings"),
+        (["time,v", "2016-07-01 00:00:00,1", "2016-07-01 01:00:00"], "line 3 has 1 columns, expected 2"),
+        (["time,v", "2016-07-01 00:00:00,1", "2016-07-01 01:00:00,warm"], "line 3 has 'warm' as v, expected a number"),
+        (["time,v", "2016-07-01 00:00:00,1", "2016-07-01 01:00:00,inf"], "line 3 .* which is infinite"),
+        (["time,v", "2016-07-01 00:00:00,1", "2016-07-01 00:00:00,2"], "line 3 .* repeats the time"),
     ],
 )
 def test_a_table_that_is_not_as_published_names_the_line(lines, message, tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join(lines))
     with pytest.raises(InputError, match=message):
-        read_table(write(tmp_path / "a.csv", lines), ("t", "v"))
+        read_table(path, ("v",))
 
 
-def test_a_table_of_bytes_is_no_text(tmp_path):
-    (tmp_path / "a.csv").write_bytes(b"t,v\n\xff\xfe,1\n")
-    with pytest.raises(InputError, match=r"a\.csv is not a text file"):
-        read_table(tmp_path / "a.csv", ("t", "v"))
+def test_a_table_of_blank_lines_holds_no_readings(tmp_path, monkeypatch):
+    monkeypatch.setattr("train.data.table.SensorLog", lambda *_: [])
+    with pytest.raises(InputError, match="holds no readings. It may have broken off"):
+        read_table(write(tmp_path / "a.csv", []), ("v",))
 
 
 def test_empty_cells_are_missing_readings_and_zones_become_utc(tmp_path):
-    path = write(tmp_path / "a.csv", ["t,v", "2022-03-27T01:00:00+01:00,", "", "2022/03/27 01:00,nan"])
-    times, values = read_table(path, ("t", "v"))
-    assert times.tolist() == np.array(["2022-03-27T00:00", "2022-03-27T01:00"], "datetime64[s]").tolist()
+    path = write(tmp_path / "a.csv", ["time,v", "2022-03-27T01:00:00+01:00,", "", "2022-03-27T02:00:00.5+01:00,nan"])
+    names, times, values = read_table(path, ("v",))
+    assert names == ("v",)
+    assert times.tolist() == np.array(["2022-03-27T00:00", "2022-03-27T01:00:00.500"], "datetime64[ms]").tolist()
     assert np.isnan(values).all()
+
+
+def test_a_log_of_ones_own_is_put_on_a_grid_and_split_as_evaluate_splits_it(tmp_path):
+    hours = [(day, hour) for day in range(1, 11) for hour in range(24)]
+    rows = [f"{day:02}.03.2024 {hour:02}:00;{20 + hour // 10},{hour % 10};{hour}" for day, hour in hours]
+    del rows[100:103]
+    path = write(tmp_path / "greenhouse.csv", ["Zeit;Temperatur;Feuchte", *rows])
+    data = OwnCsv(path)
+    series = data.series()
+    assert (data.name, data.source) == ("greenhouse", "greenhouse.csv")
+    assert series.channels == ("Temperatur", "Feuchte")
+    assert series.values.shape == (240, 2)
+    assert series.interval_s == 3600
+    assert np.isnan(series.values[100:103]).all()
+    assert series.splits == Splits(144, 192, 240)
+    assert OwnCsv(path, ("Feuchte",)).series().values[:3].tolist() == [[0], [1], [2]]
+    with pytest.raises(InputError, match="cannot read .*absent.csv"):
+        OwnCsv(tmp_path / "absent.csv").series()
+
+
+def test_a_log_that_comes_at_any_time_is_put_on_the_grid_asked_for(tmp_path):
+    minutes = [0, 1, 9, 10, 31, 33, 50, 58, 100]
+    rows = [f"2024-03-01 {at // 60:02}:{at % 60:02},{at}" for at in minutes]
+    series = OwnCsv(write(tmp_path / "door.csv", ["time,v", *rows]), interval_s=1200.0).series()
+    # as a session answers: at once after a pause of half an interval, without waiting for what may still come
+    np.testing.assert_array_equal(series.values[:, 0], np.array([10 / 3, 10, 31, 50, np.nan, 100], np.float32))
 
 
 @pytest.fixture
@@ -207,13 +235,6 @@ def test_water_flow_has_its_gaps():
     assert series.values.shape == (1379, 1)
     assert np.isnan(series.values).sum() == 111
     assert len(series.windows("test", 48, 24)) == series.splits.end - series.splits.test - 23
-
-
-@pytest.mark.skipif(not importlib.util.find_spec("vega_datasets"), reason="its wheel carries the series")
-def test_the_average_year_misses_the_hour_of_daylight_saving():
-    series = SeattleNormals().series()
-    assert series.values.shape == (8760, 1)
-    assert series.times[np.isnan(series.values[:, 0])].tolist() == [np.datetime64("2010-03-14T03:00:00").item()]
 
 
 def test_a_package_or_a_file_in_it_that_is_not_there_is_named():

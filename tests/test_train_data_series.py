@@ -82,15 +82,16 @@ def test_a_series_without_splits_and_one_too_short_say_so():
 
 
 def test_shares_are_in_the_order_of_time():
-    assert shares(100) == Splits(60, 75, 100)
+    assert shares(100) == Splits(60, 80, 100)
 
 
 def test_late_and_missing_readings_find_their_place_on_the_grid():
     times = hours(0, 1, 2.1, 5, 5.2, 6)
     series = on_grid(Series("log", ("a",), 3600.0, times, np.arange(6, dtype=np.float32)[:, None]))
-    np.testing.assert_array_equal(series.values[:, 0], np.array([0, 1, 2, np.nan, np.nan, 4, 5], np.float32))
+    np.testing.assert_array_equal(series.values[:, 0], np.array([0, 1, 2, np.nan, np.nan, 3, 5], np.float32))
     assert (series.times == hours(*range(7))).all()
     assert list(gaps(series)) == [(3, 2)]
+    assert series.splits is None
 
 
 def test_an_empty_series_has_an_empty_grid():
@@ -104,7 +105,16 @@ def test_a_clock_that_goes_back_is_refused():
         on_grid(Series("log", ("a",), 3600.0, hours(0, 2, 1), np.zeros((3, 1), np.float32)))
 
 
-def test_the_usual_interval_is_the_most_frequent_one():
+def test_a_gap_of_centuries_is_no_grid():
+    series = Series("log", ("a",), 1.0, hours(0, 9e6), np.zeros((2, 1), np.float32))
+    with pytest.raises(InputError, match="log spans more than 20000000 intervals of 1 s. Leave out the gap in it"):
+        on_grid(series)
+
+
+def test_the_usual_interval_is_the_median_one_in_whole_seconds():
     assert usual_interval_s(hours(0, 1, 2, 4, 4, 5)) == 3600
+    late = np.datetime64("2024-01-01", "ms") + np.array([0, 60100, 119900, 180200], "timedelta64[ms]")
+    assert usual_interval_s(late) == 60
+    assert usual_interval_s(np.datetime64("2024-01-01", "ms") + np.arange(5) * np.timedelta64(100, "ms")) == 0.1
     with pytest.raises(InputError, match="1 times tell no sampling interval"):
         usual_interval_s(hours(0))

@@ -74,7 +74,7 @@ class Ett:
     def series(self) -> Series:
         """Seven channels, with the standard splits."""
         path = self.path()
-        times, values = read_table(path, ("date", *CHANNELS))
+        _, times, values = read_table(path, CHANNELS)
         interval_s = usual_interval_s(times)
         if not (np.diff(times) / np.timedelta64(1, "s") == interval_s).all():
             raise InputError(f"{path}: its clock is not regular, which ETT's is. Get the file again from {HOMEPAGE}.")

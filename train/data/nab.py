@@ -70,7 +70,7 @@ class Nab:
         if file not in self.files:
             hint = meant(file, self.files)
             raise InputError(f"there is no series {file!r} in NAB{hint}. Expected a name of {self.folder / LABELS}.")
-        times, values = read_table(self.folder / "data" / file, ("timestamp", "value"))
+        _, times, values = read_table(self.folder / "data" / file, ("value",), in_order=False)
         return Series(file, ("value",), usual_interval_s(times), times, values)
 
     def anomalies(self, file: str) -> tuple[tuple[np.datetime64, np.datetime64], ...]:

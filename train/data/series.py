@@ -11,6 +11,7 @@ import numpy as np
 
 from device_runtime.arithmetic import Float32
 from device_runtime.errors import InputError
+from device_runtime.forecast_data import SHARES, gridded
 from train.data.dataset import SPLITS, Described
 
 
@@ -70,7 +71,7 @@ class Series:
     interval_s: float
     """The usual step of the clock; a reading may be late, or lacking."""
 
-    times: np.ndarray  # (samples,) datetime64[s]
+    times: np.ndarray  # (samples,) datetime64, seconds or finer
     values: Float32  # (samples, channels); NaN where nothing was measured
     splits: Splits | None = None
     """None where a benchmark streams the whole series."""
@@ -134,40 +135,38 @@ class SeriesSet(Described, Protocol):
         """All of it, with its splits."""
 
 
-def shares(samples: int, validation: float = 0.15, test: float = 0.25) -> Splits:
-    """Splits in the order of time, for a series that has none of its own."""
-    last = round(samples * (1 - test))
-    return Splits(round(samples * (1 - test - validation)), last, samples)
+def shares(samples: int) -> Splits:
+    """Splits in the order of time, for a series that has none of its own: those of `tinyrnn evaluate`."""
+    training, validation, _ = SHARES
+    return Splits(round(samples * training), round(samples * (training + validation)), samples)
 
 
 def on_grid(series: Series) -> Series:
-    """One sample for each tick of the clock, NaN where a reading is lacking; splits go, for indices have moved.
+    """One sample for each tick of the clock, as a session on the device makes them; NaN where a reading is lacking.
 
-    A reading between two ticks belongs to the nearer one; of several for one tick, the last is kept.
+    Splits go, for indices have moved.
     """
     if len(series) == 0:
-        return series
-    seconds = (series.times - series.times[0]) / np.timedelta64(1, "s")
-    if (np.diff(seconds) < 0).any():
-        at = int(np.flatnonzero(np.diff(seconds) < 0)[0]) + 1
+        return dataclasses.replace(series, splits=None)
+    since_s = (series.times - series.times[0]) / np.timedelta64(1, "s")
+    if (np.diff(since_s) < 0).any():
+        at = int(np.flatnonzero(np.diff(since_s) < 0)[0]) + 1
         raise InputError(
             f"{series.name}: the clock goes back to {series.times[at]} at sample {at}. Sort the readings by time."
         )
-    ticks = np.rint(seconds / series.interval_s).astype(np.int64)
-    values = np.full((int(ticks[-1]) + 1, len(series.channels)), np.nan, np.float32)
-    values[ticks] = series.values
-    steps = np.rint(np.arange(len(values)) * series.interval_s).astype("timedelta64[s]")
+    values = gridded(series.name, since_s, series.values, series.interval_s)
+    steps = np.rint(np.arange(len(values)) * series.interval_s * 1000).astype("timedelta64[ms]")
     return dataclasses.replace(series, times=series.times[0] + steps, values=values, splits=None)
 
 
 def usual_interval_s(times: np.ndarray) -> float:
-    """The most frequent step between two samples, in seconds."""
+    """The median step between two samples, in seconds: whole ones where it is within a hundredth of them."""
     steps = np.diff(times) / np.timedelta64(1, "s")
     steps = steps[steps > 0]
     if steps.size == 0:
         raise InputError(f"{len(times)} times tell no sampling interval: expected two that differ.")
-    each, counts = np.unique(steps, return_counts=True)
-    return float(each[counts.argmax()])
+    median = float(np.median(steps))
+    return float(round(median)) if abs(median - round(median)) <= 0.01 * median and median >= 0.99 else median
 
 
 def gaps(series: Series) -> Iterator[tuple[int, int]]:

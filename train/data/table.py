@@ -1,66 +1,30 @@
-"""Reads the published series, whose layout is known: a header line, a time, and numbers with decimal points.
-
-A user's own log may look like anything: `own_csv` reads that.
-"""
+"""Readings from a CSV file as a series holds them, by the parser that reads a log on the device."""
 
 from __future__ import annotations
 
-import csv
-import math
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from device_runtime.arithmetic import Float32
+from device_runtime.csv_source import SensorLog, open_log
 from device_runtime.errors import InputError
 
 
-def read_table(path: Path, header: tuple[str, ...]) -> tuple[np.ndarray, Float32]:
-    """(times datetime64[s], values (rows, columns behind the first)) of a file with exactly this header.
+def read_table(
+    path: Path, channels: Sequence[str] | None = None, in_order: bool = True
+) -> tuple[tuple[str, ...], np.ndarray, Float32]:
+    """Names, times (rows,) datetime64[ms] and values (rows, channels) of the channels asked for, or of all.
 
-    An empty cell is a missing reading: NaN. Times with a zone become UTC; without one they stay as they are.
+    A missing reading is NaN. Times with a zone become UTC; without one they stay as they are. `in_order` refuses times
+    that go back or repeat.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            return _rows(path, csv.reader(file), header)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} is not a text file: {error}. Expected the header {','.join(header)}.") from error
-
-
-def _rows(path: Path, rows: Iterator[list[str]], header: tuple[str, ...]) -> tuple[np.ndarray, Float32]:
-    found = tuple(next(rows, []))
-    if found != header:
-        raise InputError(f"{path} begins with {','.join(found)[:80]!r}, expected the header {','.join(header)}.")
-    times, values = [], []
-    for line, row in enumerate(rows, 2):
-        if not row:
-            continue
-        if len(row) != len(header):
-            raise InputError(f"{path} line {line} has {len(row)} columns, expected {len(header)}.")
-        times.append(_time(row[0], path, line))
-        values.append([_number(cell, path, line) for cell in row[1:]])
-    if not times:
-        raise InputError(f"{path} has a header and no readings. It may have broken off: get it again.")
-    return np.array(times, "datetime64[s]"), np.array(values, np.float32)
-
-
-def _time(cell: str, path: Path, line: int) -> datetime:
-    try:
-        time = datetime.fromisoformat(cell.strip().replace("/", "-"))
-    except ValueError as error:
-        raise InputError(f"{path} line {line}: {cell!r} is no time, expected one like 2016-07-01 00:00:00.") from error
-    return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
-
-
-def _number(cell: str, path: Path, line: int) -> float:
-    if not cell.strip():
-        return math.nan
-    try:
-        value = float(cell)
-    except ValueError as error:
-        raise InputError(f"{path} line {line}: {cell!r} is no number, expected one with a decimal point.") from error
-    if math.isinf(value):
-        raise InputError(f"{path} line {line}: a reading is infinite. Leave the cell empty where nothing was measured.")
-    return value
+    with open_log(path) as stream:
+        log = SensorLog(stream, str(path), channels, in_order)
+        parts = list(log)
+    if not parts:
+        raise InputError(f"{path} holds no readings. It may have broken off: get it again.")
+    times_s = np.concatenate([part.times_s for part in parts])
+    times = np.rint(times_s * 1000).astype(np.int64).astype("datetime64[ms]")
+    return log.names, times, np.concatenate([part.values for part in parts])
