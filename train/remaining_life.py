@@ -56,9 +56,10 @@ class LifeModel(nn.Module):
         self.head = nn.Linear(config.hidden, len(LABELS))
         with torch.no_grad():
             memory = torch.exp(torch.rand(config.hidden) * math.log(MEMORY))
-            gru.bias_ih_l0.zero_()
-            gru.bias_hh_l0.zero_()
-            gru.bias_ih_l0[config.hidden : 2 * config.hidden] = torch.log(memory + 0.5)
+            _, _, bias, state_bias = gru.all_weights[0]
+            bias.zero_()
+            state_bias.zero_()
+            bias[config.hidden : 2 * config.hidden] = torch.log(memory + 0.5)  # of z, which keeps the state
             self.head.bias.copy_(torch.tensor([0.5, 0.7, 0.9]))
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
