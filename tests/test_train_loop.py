@@ -299,3 +299,15 @@ def test_a_checkpoint_from_before_measures_had_names_is_resumed(tmp_path, uninte
     again = fresh_model(7)
     assert train(again, checkpoint).validation == uninterrupted[1].validation
     assert bits(again) == uninterrupted[0]
+
+
+def test_a_batch_learned_from_in_parts_gives_the_gradient_of_the_whole():
+    def weights(parts):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Linear(8, 3))
+        train(model, batches=dataclasses.replace(epochs(), parts=parts))
+        return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+    whole = weights(1)
+    for parts in (2, 5, 16, 100):
+        assert torch.allclose(weights(parts), whole, atol=1e-5)

@@ -80,6 +80,11 @@ class Epochs:
 
     draw: Callable[[torch.Generator], Iterator[Batch]]
     steps: int
+    parts: int = 1
+    """Each batch is learned from in so many parts, one after the other: the gradient of all in the memory of one.
+
+    The loss must be a mean over the batch's first dimension.
+    """
 
 
 def fit(
@@ -134,14 +139,12 @@ def _one_epoch(
     torch.manual_seed(run.seed * 100_003 + epoch)  # dropout
     total = 0.0
     for step, batch in enumerate(epochs.draw(generator)):
-        with mixed(run.schedule.bfloat16):
-            value = loss(run.parallel, tuple(run.processes.share(tensor) for tensor in batch))
         run.optimizer.zero_grad(set_to_none=True)
-        value.backward()
+        value = _learn(run, tuple(run.processes.share(tensor) for tensor in batch), loss, epochs.parts)
         nn.utils.clip_grad_norm_(run.model.parameters(), run.schedule.clip_norm)
         run.optimizer.step()
         run.rate.step()
-        total += float(value.detach())
+        total += value
         if not math.isfinite(total):
             raise InputError(
                 f"the loss became {total} in epoch {epoch + 1}. Lower learning_rate ({run.schedule.learning_rate})."
@@ -149,6 +152,19 @@ def _one_epoch(
         if after_step:
             after_step((epoch * epochs.steps + step + 1) / (run.schedule.epochs * epochs.steps))
     return run.processes.mean(total)
+
+
+def _learn(run: _Run, batch: Batch, loss: Callable[[nn.Module, Batch], torch.Tensor], parts: int) -> float:
+    """Add the gradient of a batch, part by part; return its loss."""
+    whole, total = len(batch[0]), 0.0
+    for part in zip(*(tensor.tensor_split(min(parts, whole)) for tensor in batch), strict=True):
+        with mixed(run.schedule.bfloat16):
+            value = loss(run.parallel, part)
+        if parts > 1:
+            value = value * (len(part[0]) / whole)
+        value.backward()
+        total += float(value.detach())
+    return total
 
 
 class _Run:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
+
+States = tuple[torch.Tensor, ...]
+"""Of each GRU layer: (1, batch, hidden)."""
 
 
 @dataclass(frozen=True)
@@ -89,12 +93,24 @@ class Student(nn.Module):
 
     def forward(self, frames: torch.Tensor, with_states: bool = False) -> Any:
         """(batch, steps, feature_size) -> logits (batch, steps, labels) [, states of the last GRU (.., hidden)]."""
-        x = (frames - self.mean) / self.std
-        for dense in self.dense:
-            x = dense(x)
+        x = self._before_grus(frames)
         for gru in self.grus:
             x, _ = gru(x)
         return (self.head(x), x) if with_states else self.head(x)
+
+    def continued(self, frames: torch.Tensor, states: Sequence[torch.Tensor]) -> tuple[torch.Tensor, States]:
+        """The same from where `states` are (one of each GRU; none at the start): logits, and the states behind them."""
+        x, behind = self._before_grus(frames), []
+        for i, gru in enumerate(self.grus):
+            x, state = gru(x, states[i] if states else None)
+            behind.append(state)
+        return self.head(x), tuple(behind)
+
+    def _before_grus(self, frames: torch.Tensor) -> torch.Tensor:
+        x = (frames - self.mean) / self.std
+        for dense in self.dense:
+            x = dense(x)
+        return x
 
 
 def stack_frames(features: torch.Tensor, stack: int, stride: int) -> torch.Tensor:
