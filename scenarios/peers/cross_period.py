@@ -1,7 +1,7 @@
 """SparseTSF (Lin et al., arXiv:2405.00946): each phase of a period is forecast from the same phase of earlier periods.
 
-One small matrix for all phases and channels, after a smoothing over neighbours: a few hundred numbers, and the best of
-the cheap forecasters. Trained on the absolute error, which serves both measures better than the squared one.
+One small matrix for all phases and channels, after a smoothing over neighbours: a few hundred numbers, and one of the
+best cheap forecasters. Trained on the absolute error, which serves both measures better than the squared one.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class CrossPeriod:
     periods: tuple[int, ...]
     """In samples, to choose from: a day, and parts of it that repeat less strictly but more often."""
 
-    epochs: int = 30
-    patience: int = 4
+    epochs: int = 20
+    patience: int = 3
     windows_per_epoch: int = 8192
     """Neighbours differ by one sample: an epoch over all of them tells little more."""
 
@@ -43,7 +43,7 @@ class CrossPeriod:
     def fit(self, series: Series, look_back: int, horizon: int) -> Forecaster:
         """Adam; from the fourth epoch on each has 0.8 of the rate before, as in SparseTSF's own training."""
         training = series.windows("train", look_back, horizon)
-        validation = series.windows("validation", look_back, horizon).every(4)
+        validation = series.windows("validation", look_back, horizon).every(8)
         fits = [self._fit(period, training, validation) for period in self.periods if period <= look_back]
         if not fits:
             raise InputError(
@@ -96,11 +96,9 @@ class SparseMap(nn.Module):
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Around the mean of the window."""
         windows, look_back, channels = inputs.shape
-        samples = inputs.transpose(1, 2).reshape(
-            windows * channels, look_back
-        )  # one large product, not many small ones
-        level = samples.mean(dim=1, keepdim=True)
-        ahead = functional.linear((samples - level)[:, -self.used :], self.matrix()) + level
+        rows = inputs.transpose(1, 2).reshape(windows * channels, look_back)  # one large product, not many small ones
+        level = rows.mean(dim=1, keepdim=True)
+        ahead = functional.linear((rows - level)[:, -self.used :], self.matrix()) + level
         return ahead.reshape(windows, channels, self.horizon).transpose(1, 2)
 
     def forecast(self, inputs: Float32) -> Float32:
