@@ -58,6 +58,7 @@ def add_verb(verbs: Any) -> None:
     parser.add_argument("--seed", type=seed, help="another seed than the scenario's")
     parser.add_argument("--words", help="other words for the demo, separated by commas: any that you can spell")
     parser.add_argument("--csv", type=Path, help="your own log of sensors for load_forecast: times and numbers")
+    parser.add_argument("--horizon", type=int, metavar="N", help="samples ahead for load_forecast, other than its own")
     parser.add_argument(
         "--quick", action="store_true", help="all data, but hardly trained: to see that everything runs"
     )
@@ -77,7 +78,7 @@ def build(args: argparse.Namespace) -> int:
     from scenarios.variants import with_options
 
     torch.set_num_threads(1)  # on few cores one thread is the fastest, and always gives the same bits
-    scenario = with_options(recipe, args.seed, args.words, args.csv)
+    scenario = with_options(recipe, args.seed, args.words, args.csv, args.horizon)
     pipeline: Any = importlib.import_module(scenario.PIPELINE)
     progress = Console(stderr=True)
     try:
@@ -94,7 +95,7 @@ def build(args: argparse.Namespace) -> int:
 
 def _typed(args: argparse.Namespace) -> list[str]:
     """The options that decide what is built, beside those that a scenario itself tells (its seed, --quick)."""
-    options = {"--words": args.words, "--csv": args.csv, "--data": args.data}
+    options = {"--words": args.words, "--csv": args.csv, "--horizon": args.horizon, "--data": args.data}
     return [text for name, value in options.items() if value is not None for text in (name, str(value))]
 
 

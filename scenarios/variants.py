@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from device_runtime.errors import InputError
-from scenarios.forecasting.own import for_log
+from scenarios.forecasting.own import for_log, to_horizon
 from scenarios.forecasting.scenario import ForecastScenario
 from scenarios.scenario import Scenario
 from train.data.dataset import Recordings
@@ -15,14 +15,20 @@ from train.data.spoken_streams import SpokenStreams
 from train.data.spoken_words import SpokenWords
 
 
-def with_options(scenario: Any, seed: int | None, words: str | None, csv: Path | None = None) -> Any:
-    """Another seed; other words, where synthetic voices speak them; another log, where one is forecast."""
+def with_options(
+    scenario: Any, seed: int | None, words: str | None, csv: Path | None = None, horizon: int | None = None
+) -> Any:
+    """Another seed; other words, where synthetic voices speak them; another log or horizon, where one is forecast."""
     if seed is not None:
         scenario = replace(scenario, seed=seed)
     if csv is not None:
         if not isinstance(scenario, ForecastScenario):
             raise InputError(f"--csv is for scenarios that forecast a log (load_forecast); {scenario.name} does not.")
         scenario = for_log(scenario, csv)
+    if horizon is not None:
+        if not isinstance(scenario, ForecastScenario):
+            raise InputError(f"--horizon is for scenarios that forecast (load_forecast); {scenario.name} does not.")
+        scenario = to_horizon(scenario, horizon)
     if words is None:
         return scenario
     spoken = scenario.mix.words if isinstance(scenario, Scenario) else None

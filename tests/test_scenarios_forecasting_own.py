@@ -73,3 +73,17 @@ def test_words_are_for_voices_alone():
 def test_the_log_s_recipe_keeps_its_teachers_kinds(greenhouse):
     scenario = for_log(find("load_forecast"), greenhouse)
     assert [teacher.linear for teacher in scenario.teacher] == [False, True]
+
+
+def test_another_horizon_is_a_scenario_of_its_own_name():
+    scenario = with_options(find("load_forecast_etth1"), None, None, None, 192)
+    assert (scenario.name, scenario.typed) == ("load_forecast_etth1_192", "load_forecast_etth1")
+    assert {scenario.forecaster.horizon, *(teacher.horizon for teacher in scenario.teacher)} == {192}
+    assert scenario.budget.mse is None, "what was promised was promised for 96"
+
+
+def test_a_horizon_is_for_forecasts_alone_and_of_whole_segments():
+    with pytest.raises(InputError, match="--horizon is for scenarios that forecast .load_forecast.; demo does not"):
+        with_options(find("demo"), None, None, None, 96)
+    with pytest.raises(InputError, match="horizon 100 is no multiple of segment 24"):
+        with_options(find("load_forecast_etth1"), None, None, None, 100)

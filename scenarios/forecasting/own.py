@@ -49,6 +49,20 @@ def for_log(scenario: ForecastScenario, path: Path) -> ForecastScenario:
     )
 
 
+def to_horizon(scenario: ForecastScenario, horizon: int) -> ForecastScenario:
+    """The same recipe for so many samples ahead, a multiple of its segment; of its promises the size alone is kept."""
+    budget = scenario.budget
+    return replace(
+        scenario,
+        name=f"{scenario.name}_{horizon}",
+        title=f"{scenario.title.split(',')[0]}, {horizon} samples ahead",
+        typed=scenario.typed or scenario.name,
+        budget=ForecastBudget(size_kb=2 * budget.size_kb, coverage=budget.coverage, folder_kb=budget.folder_kb),
+        forecaster=replace(scenario.forecaster, horizon=horizon),
+        teacher=tuple(replace(teacher, horizon=horizon) for teacher in scenario.teacher),
+    )
+
+
 def shape(series: Series, hidden: int) -> ForecasterConfig:
     """Segments of a day or an even part of it, where a day has a round number of samples; else of 24 samples.
 
