@@ -38,6 +38,7 @@ SCENARIOS = {
     "load_forecast_ettm1": ("scenarios.load_forecast", "ETTM1"),
     "machine_health": ("scenarios.machine_health", "SCENARIO"),
     "remaining_life": ("scenarios.remaining_life", "SCENARIO"),
+    "prices": ("scenarios.prices", "SCENARIO"),
 }
 """Where each scenario's recipe is; imported only when it is asked for."""
 

@@ -23,6 +23,10 @@ LINEAR = ("linear", "cross-period")
 """How the names of linear peers begin."""
 
 
+NAIVE = ("last value", "seasonal naive")
+"""What costs nothing: a model that does not beat it has no use."""
+
+
 def make_report(
     trainings: ForecastTrainings,
     bundle: Path,
@@ -92,7 +96,15 @@ def _budget(trainings: ForecastTrainings, bundle: Path, measured: Measured) -> l
 def _where_simple_wins(measured: Measured) -> tuple[str, ...]:
     """What a reader must know before using the bundle at all."""
     better = [row.name for row in measured.peers if row.squared.is_worse or row.absolute.is_worse]
-    return (f"On these windows {', '.join(better)} is better beyond chance: use that instead.",) if better else ()
+    naive = [row.name for row in measured.peers if row.name in NAIVE and not row.squared.is_better]
+    told = []
+    if better:
+        told.append(f"On these windows {', '.join(better)} is better beyond chance: use that instead.")
+    elif naive:
+        told.append(
+            f"On these windows the bundle is no better than {', '.join(naive)} beyond chance: use that instead."
+        )
+    return tuple(told)
 
 
 def _headlines(bundle: Path, measured: Measured) -> tuple[Figure, ...]:
