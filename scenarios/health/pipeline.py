@@ -8,6 +8,7 @@ The predictor's training leaves its checkpoint in the run's folder: interrupt th
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -83,9 +84,9 @@ def pieces(scenario: HealthScenario) -> Iterator[MadeSeries]:
 
 
 def stream_of_tests(series: Sequence[np.ndarray], frames: int) -> torch.Tensor:
-    """Frames of the benchmark's files one after the other, (frames, feature_size)."""
+    """Frames of the benchmark's files one after the other, (frames, feature_size), from the first again if need be."""
     made: list[np.ndarray] = []
-    for values in series:
+    for values in itertools.cycle(series):
         made.append(frames_of(values, INTERVAL_S))
         if sum(map(len, made)) >= frames:
             break

@@ -153,7 +153,7 @@ def _stages(stages: Sequence[StageResult]) -> Section:
 
 
 def _learning(history: History) -> Chart:
-    line = Line("predictor", tuple(map(float, history.epoch)), tuple(abs(value) for value in history.validation))
+    line = Line("predictor", tuple(map(float, history.epoch)), tuple(history.validation))
     return Chart("Loss on held-out series; the epoch with the smallest is kept.", "epoch", "validation loss", (line,))
 
 
