@@ -67,6 +67,7 @@ static size_t arena_bytes(const tinyrnn *model) {
     for (uint32_t i = 0; i < model->matrix_count; i++) {
         take(&at, row_offset_bytes(model, &model->matrices[i]));
         take(&at, tinyrnn_spread_bytes(model->kernel, &model->matrices[i]));
+        take(&at, tinyrnn_plan_bytes(&model->matrices[i]));
     }
     take(&at, model->scratch_size);
     return at + ALIGNMENT;
@@ -131,6 +132,7 @@ tinyrnn *tinyrnn_open(const void *file, size_t size, const char *name, void *are
         if (spread > 0) {
             tinyrnn_spread(m, base + take(&at, spread));
         }
+        tinyrnn_plan(m, base + take(&at, tinyrnn_plan_bytes(m)));
     }
     model->scratch = base + take(&at, model->scratch_size);
     memset(model->scratch, 0, model->scratch_size);
