@@ -89,8 +89,8 @@ static int is_free(const Speech *self) {
     return !self->is_busy;
 }
 
-/* frontends.speech.to_int16: -1..1 to the nearest of -32768..32767, from the middle up. What is louder is cut by the bits
- * of its size, as whole numbers: of a comparison of floats the compiler would make branches, not lanes. */
+/* frontends.speech.to_int16: -1..1 to the nearest of -32768..32767, from the middle up. What is louder is cut by the
+ * bits of its size, as whole numbers: of a comparison of floats the compiler would make branches, not lanes. */
 static void round_samples(const float *restrict samples, size_t count, int16_t *restrict rounded) {
     for (size_t i = 0; i < count; i++) {
         int32_t bits;

@@ -176,15 +176,15 @@ static void watch_dealloc(PyObject *object) {
 
 static PyMethodDef watch_methods[] = {
     {"push", watch_push, METH_O,
-     "push(scores): take the scores of some steps; may a label have fired or been armed again? No is sure, yes is not."},
+     "push(scores): take the scores of some steps; may a label have fired or been armed again? Only no is sure."},
     {"arm", watch_arm, METH_O, "arm(armed): from now on these labels may fire, and the others may be armed again."},
     {"reset", watch_reset, METH_NOARGS, "Forget everything heard so far."},
     {NULL, NULL, 0, NULL},
 };
 
 static PyType_Slot watch_slots[] = {
-    {Py_tp_doc, "Watch(thresholds, releases, window): float64 means over so many steps at which a label fires, and below "
-                "which it may fire again; inf for never."},
+    {Py_tp_doc, "Watch(thresholds, releases, window): float64 means over so many steps at which a label fires, and "
+                "below which it may fire again; inf for never."},
     {Py_tp_new, watch_new},
     {Py_tp_dealloc, watch_dealloc},
     {Py_tp_methods, watch_methods},

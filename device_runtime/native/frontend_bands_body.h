@@ -76,8 +76,8 @@ static uint32_t nearest_root(uint64_t square) {
     return (uint32_t)(root + ((square - root * root > root) & (root != largest)));
 }
 
-/* The same of all bands below 2^50: their doubles are exact, and so are the products of whole roots. A double whose upper
- * bits are those of 2^52 holds, above that, what its lower bits hold. */
+/* The same of all bands below 2^50: their doubles are exact, and so are the products of whole roots. A double whose
+ * upper bits are those of 2^52 holds, above that, what its lower bits hold. */
 static void nearest_roots(const uint64_t *restrict squares, int shift, uint32_t *restrict bands) {
     for (int band = 0; band < TR_BANDS; ++band) {
         const uint64_t bits = squares[band] | 0x4330000000000000u;

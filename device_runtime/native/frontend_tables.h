@@ -9,16 +9,17 @@
 enum {
     TR_FIRST_BIN = 5, /* 156 Hz; bins are 31.25 Hz apart */
     TR_BINS = 236,    /* up to 7500 Hz */
-    TR_GAIN_OF_0 = 32636, TR_GAIN_STEP = 3 /* the gain for a noise of 0, and how much less it is for 1 */
+    TR_GAIN_OF_0 = 32636, /* the gain for a noise of 0 */
+    TR_GAIN_STEP = 3      /* and how much less it is for 1 */
 };
 
 extern const int16_t tr_window[TR_WINDOW];         /* Hann, Q12 */
 extern const int16_t tr_twiddles[3 * 6 * 64];      /* (stage, re and im of w^k, w^2k, w^3k, lane), Q15 */
 extern const int16_t tr_real_twiddles[2 * 128];    /* (re and im, bin 1..128), Q15 */
-extern const uint16_t tr_gap_starts[TR_BANDS + 2]; /* first bin of each gap between the centres of bands, and the end */
+extern const uint16_t tr_gap_starts[TR_BANDS + 2]; /* first bin of each gap between centres of bands, and the end */
 extern const int16_t tr_weights[TR_BINS];          /* of a bin in the band below its gap, Q12 */
 extern const uint32_t tr_gain_lines[32];           /* of the gain on [2^i, 2^(i+1)): value, slope (upper half), int16 */
 extern const int32_t tr_gain_bends[32];            /* and bend */
-extern const uint32_t tr_log_bows[128];            /* log2(1 + i/128) - i/128, Q16, and in the upper half the next one */
+extern const uint32_t tr_log_bows[128];            /* log2(1 + i/128) - i/128, Q16; in the upper half the next */
 
 #endif

@@ -59,12 +59,6 @@ static inline void store_folded(int32_t *to, sums sum) {
     }
 }
 
-static inline void store_low(const int32_t *offset, uint32_t row, int32_t *acc, sums upper, sums lower) {
-    (void)offset;
-    store_folded(acc + row, upper);
-    store_folded(acc + row + LOW_ROWS, lower);
-}
-
 static inline inputs load_4(const uint8_t *q) {
     int32_t four;
     memcpy(&four, q, sizeof four);

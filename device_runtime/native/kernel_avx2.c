@@ -46,7 +46,8 @@ static inline void store_int8(int8_t *to, whole v) {
  * which the compiler cannot know: otherwise each gather waits for what its register held before. */
 static inline lanes lookup(const int16_t *middle, whole at) {
     const int *before = (const int *)(const void *)(middle - 1);
-    __m256i all = _mm256_cmpgt_epi32(_mm256_set1_epi32(TANH_HALF), at);
+    __m256i all = _mm256_set1_epi32(-1);
+    __asm__("" : "+x"(all));
     __m256i found = _mm256_mask_i32gather_epi32(_mm256_setzero_si256(), before, at, all, 2);
     return to_float(_mm256_srai_epi32(found, 16));
 }
@@ -75,12 +76,6 @@ static inline void store_high(int32_t *to, sums sum) {
 static inline void store_folded(int32_t *to, sums sum) {
     __m256i folded = _mm256_hadd_epi32(sum.low, sum.high); /* rows 0 1 4 5 2 3 6 7 */
     _mm256_storeu_si256((__m256i *)(to), _mm256_permute4x64_epi64(folded, 0xd8));
-}
-
-static inline void store_low(const int32_t *offset, uint32_t row, int32_t *acc, sums upper, sums lower) {
-    (void)offset;
-    store_folded(acc + row, upper);
-    store_folded(acc + row + LOW_ROWS, lower);
 }
 
 static inline inputs load_4(const uint8_t *q) {

@@ -7,13 +7,15 @@
 #include <string.h>
 
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"))), \
+                             apply_to = function)
 #else
 #pragma GCC target("avx2,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")
 #endif
 
 #define LANES 16
 #define RAISED -128
+#define NARROWS
 typedef __m512 lanes;
 typedef __m512i whole;
 static inline lanes load(const float *v) { return _mm512_loadu_ps(v); }
@@ -30,7 +32,6 @@ static inline lanes round_down(lanes v) {
 static inline lanes to_float(whole v) { return _mm512_cvtepi32_ps(v); }
 
 static inline lanes scaled(lanes v, float k, lanes w) { return _mm512_fmadd_ps(v, set(k), w); }
-static inline void store_int32(int32_t *to, whole v) { _mm512_storeu_si512(to, v); }
 
 /* Limits that lie evenly around zero, or around -0.5, are one operation: the smaller of two sizes, with v's sign. The
  * conversion gives the lowest int32 for what is beyond the limits of int32, and for NaN. */
@@ -50,10 +51,18 @@ static inline void store_int8(int8_t *to, whole v) {
     _mm_storeu_si128((__m128i *)to, _mm_xor_si128(_mm512_cvtepi32_epi8(v), _mm_set1_epi8(-128)));
 }
 
+/* Half a step up and 8 bits less; the conversion makes 127 of 128. */
+static inline void store_state(int8_t *to, whole v) {
+    whole rounded = _mm512_srai_epi32(_mm512_add_epi32(v, _mm512_set1_epi32(128)), 8);
+    __m128i narrow = _mm512_cvtsepi32_epi8(_mm512_max_epi32(rounded, _mm512_set1_epi32(-127)));
+    _mm_storeu_si128((__m128i *)to, _mm_xor_si128(narrow, _mm_set1_epi8(-128)));
+}
+
 /* Loads 4 bytes an entry, of which the upper 2 are the entry. It goes into zeros under a mask that is always full,
  * which the compiler cannot know: otherwise each gather waits for what its register held before. */
 static inline lanes lookup(const int16_t *middle, whole at) {
-    __mmask16 all = _mm512_cmplt_epi32_mask(at, _mm512_set1_epi32(TANH_HALF));
+    __mmask16 all = 0xffff;
+    __asm__("" : "+k"(all));
     __m512i found = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), all, at, middle - 1, 2);
     return to_float(_mm512_srai_epi32(found, 16));
 }
@@ -70,13 +79,20 @@ static inline sums start(const int32_t *offset, uint32_t row) { return _mm512_lo
 static inline sums add_sums(sums a, sums b) { return _mm512_add_epi32(a, b); }
 static inline void store_high(int32_t *to, sums sum) { _mm512_storeu_si512(to, sum); }
 
-/* Even lanes and odd lanes, of one block and of the next. */
-static inline void store_low(const int32_t *offset, uint32_t row, int32_t *acc, sums upper, sums lower) {
+#define FOLDS_PAIRS
+/* Even lanes and odd lanes, of one block and of the other. */
+static inline void store_low(const int32_t *offset, int32_t *acc, uint32_t upper_row, uint32_t lower_row, sums upper,
+                             sums lower) {
     const __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
     const __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
-    __m512i folded = _mm512_add_epi32(_mm512_permutex2var_epi32(upper, even, lower),
-                                      _mm512_permutex2var_epi32(upper, odd, lower));
-    _mm512_storeu_si512(acc + row, _mm512_add_epi32(folded, _mm512_loadu_si512(offset + row)));
+    const __m512i folded = _mm512_add_epi32(_mm512_permutex2var_epi32(upper, even, lower),
+                                            _mm512_permutex2var_epi32(upper, odd, lower));
+    const __m256i upper_offset = _mm256_loadu_si256((const __m256i *)(offset + upper_row));
+    const __m256i lower_offset = _mm256_loadu_si256((const __m256i *)(offset + lower_row));
+    const __m256i upper_sum = _mm256_add_epi32(_mm512_castsi512_si256(folded), upper_offset);
+    const __m256i lower_sum = _mm256_add_epi32(_mm512_extracti64x4_epi64(folded, 1), lower_offset);
+    _mm256_storeu_si256((__m256i *)(acc + upper_row), upper_sum);
+    _mm256_storeu_si256((__m256i *)(acc + lower_row), lower_sum);
 }
 
 static inline inputs load_4(const uint8_t *q) {
@@ -117,39 +133,26 @@ static inline table table_of(const uint8_t *q, uint32_t registers) {
     return all;
 }
 
-#define VBMI __attribute__((target("avx512vbmi"), always_inline))
-
-VBMI static inline __m512i bytes_at(table t, __m512i at, uint32_t registers) {
-    const __m512i lower = _mm512_permutex2var_epi8(t.of[0], at, t.of[1]);
-    if (registers == 1) {
-        return _mm512_permutexvar_epi8(at, t.of[0]);
+/* Entries of so many bits each; `high` is the bit of an index that lies in the upper two registers. */
+#define LOOKUPS(name, bits, high)                                                                                     \
+    static inline __attribute__((always_inline)) __m512i name(table t, __m512i at, uint32_t registers) {              \
+        if (registers == 1) {                                                                                         \
+            return _mm512_permutexvar_epi##bits(at, t.of[0]);                                                         \
+        }                                                                                                             \
+        const __m512i lower = _mm512_permutex2var_epi##bits(t.of[0], at, t.of[1]);                                    \
+        if (registers == 2) {                                                                                         \
+            return lower;                                                                                             \
+        }                                                                                                             \
+        return _mm512_mask_mov_epi##bits(lower, _mm512_test_epi##bits##_mask(at, _mm512_set1_epi##bits(high)),        \
+                                         _mm512_permutex2var_epi##bits(t.of[2], at, t.of[3]));                        \
     }
-    const __mmask64 is_high = _mm512_movepi8_mask(at);
-    return registers == 2 ? lower : _mm512_mask_mov_epi8(lower, is_high, _mm512_permutex2var_epi8(t.of[2], at, t.of[3]));
-}
+#define VBMI __attribute__((target("avx512vbmi"))) /* and the compiler asks where it is used */
+VBMI LOOKUPS(bytes_at, 8, -128)
+LOOKUPS(pairs_at, 16, 64)
+LOOKUPS(fours_at, 32, 32)
 
-ALWAYS_INLINE __m512i pairs_at(table t, __m512i at, uint32_t registers) {
-    const __m512i lower = _mm512_permutex2var_epi16(t.of[0], at, t.of[1]);
-    if (registers == 1) {
-        return _mm512_permutexvar_epi16(at, t.of[0]);
-    }
-    const __mmask32 is_high = _mm512_test_epi16_mask(at, _mm512_set1_epi16(64));
-    return registers == 2 ? lower
-                          : _mm512_mask_mov_epi16(lower, is_high, _mm512_permutex2var_epi16(t.of[2], at, t.of[3]));
-}
-
-ALWAYS_INLINE __m512i fours_at(table t, __m512i at, uint32_t registers) {
-    const __m512i lower = _mm512_permutex2var_epi32(t.of[0], at, t.of[1]);
-    if (registers == 1) {
-        return _mm512_permutexvar_epi32(at, t.of[0]);
-    }
-    const __mmask16 is_high = _mm512_test_epi32_mask(at, _mm512_set1_epi32(32));
-    return registers == 2 ? lower
-                          : _mm512_mask_mov_epi32(lower, is_high, _mm512_permutex2var_epi32(t.of[2], at, t.of[3]));
-}
-
-VBMI static inline void gather_bytes(const uint8_t *indices, size_t count, const uint8_t *q, uint8_t *restrict gathered,
-                                     uint32_t registers) {
+VBMI ALWAYS_INLINE void gather_bytes(const uint8_t *indices, size_t count, const uint8_t *q,
+                                     uint8_t *restrict gathered, uint32_t registers) {
     const table t = table_of(q, registers);
     for (size_t i = 0; i < count; i += 64) {
         _mm512_storeu_si512(gathered + i, bytes_at(t, _mm512_loadu_si512(indices + i), registers));
@@ -180,8 +183,7 @@ ALWAYS_INLINE void gather_fours(const uint8_t *indices, size_t count, const uint
     : m->columns <= 128 ? lookups(m->indices, count, q, gathered, 2)                                                  \
                         : lookups(m->indices, count, q, gathered, 4)
 
-__attribute__((target("avx512vbmi"))) static void gather_single(const matrix *m, size_t count, const uint8_t *q,
-                                                                uint8_t *gathered) {
+VBMI static void gather_single(const matrix *m, size_t count, const uint8_t *q, uint8_t *gathered) {
     GATHER_OUT_OF(gather_bytes);
 }
 

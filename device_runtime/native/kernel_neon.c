@@ -138,12 +138,6 @@ static inline void store_folded(int32_t *to, sums sum) {
     }
 }
 
-static inline void store_low(const int32_t *offset, uint32_t row, int32_t *acc, sums upper, sums lower) {
-    (void)offset;
-    store_folded(acc + row, upper);
-    store_folded(acc + row + LOW_ROWS, lower);
-}
-
 /* Clang, told that both halves are equal, would take each register of weights apart to multiply it by one of them. */
 static inline inputs as_one(inputs x) {
     __asm__("" : "+w"(x));

@@ -79,6 +79,7 @@ static size_t arena_bytes(const tinyrnn *model) {
     for (uint32_t i = 0; i < model->matrix_count; i++) {
         take(&at, row_offset_bytes(model, &model->matrices[i]));
         take(&at, tinyrnn_spread_bytes(model->kernel, &model->matrices[i]));
+        take(&at, tinyrnn_plan_bytes(&model->matrices[i]));
     }
     take(&at, zeros_bytes(model));
     take(&at, model->scratch_size);
@@ -147,6 +148,7 @@ tinyrnn *tinyrnn_open(const void *file, size_t size, const char *name, void *are
         if (spread > 0) {
             tinyrnn_spread(m, base + take(&at, spread));
         }
+        tinyrnn_plan(m, base + take(&at, tinyrnn_plan_bytes(m)));
     }
     model->zeros = memset(base + take(&at, zeros_bytes(model)), 0, zeros_bytes(model));
     model->scratch = base + take(&at, model->scratch_size);

@@ -37,6 +37,18 @@ enum {
     ALIGNMENT = 64,
 };
 
+/* Of a sparse matrix: a block of rows' tiles, and where its first input and its first row lie. */
+typedef struct {
+    const uint8_t *tiles;
+    uint32_t input, row;
+} place;
+
+/* Blocks with so many tiles each, see plan.c; behind an odd number of them the last one comes once more. */
+typedef struct {
+    uint32_t tiles, blocks;
+    const place *places;
+} run;
+
 /* Rows of int8 weights with one scale and bias each, in the tiles of file.c. */
 typedef struct {
     uint32_t rows, columns;
@@ -49,6 +61,8 @@ typedef struct {
     uint32_t index_bytes;     /* sparse: 1 or 2 */
     const uint8_t *tiles;
     const uint16_t *tile_counts; /* sparse: (row_blocks,) */
+    const run *runs;             /* sparse: all blocks; one without blocks ends them */
+    bool is_gathered;            /* sparse: its inputs are looked up, not taken as they are */
     const uint8_t *indices;      /* sparse: (tile_count, tile_columns / block_columns) */
     const uint8_t *steps;        /* (rows,) factor of a row's products; NULL: all are 1 */
     const float *scale, *bias;   /* (rows,), and SLACK_ROWS more may be read */
@@ -99,7 +113,7 @@ typedef struct {
     const char *name;
     bool needs_row_offset;
     sparse_cost low, high;
-    uint32_t columns_at_once; /* blocks of columns that are looked up many at once; there is no other cost of a lookup */
+    uint32_t columns_at_once; /* blocks of columns that are looked up many at once: those cost no lookup */
     bool (*runs_here)(void);
     /* rows of int8 x int8 -> acc, rows up to a whole block; `gathered` is memory for the inputs of a sparse one */
     void (*product)(const matrix *m, const int8_t *q, int32_t *acc, uint8_t *gathered);
@@ -155,6 +169,12 @@ size_t tinyrnn_spread_bytes(const kernel *k, const matrix *m);
 
 /* Make it dense, in so many bytes. */
 void tinyrnn_spread(matrix *m, uint8_t *to);
+
+/* Bytes of the plan of a sparse matrix; 0 for others. */
+size_t tinyrnn_plan_bytes(const matrix *m);
+
+/* Plan it, in so many bytes. */
+void tinyrnn_plan(matrix *m, void *to);
 
 #define SIGMOID_HALF 2048
 #define TANH_HALF 4096

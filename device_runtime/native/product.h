@@ -3,8 +3,9 @@
  * A kernel defines, before it includes this file: BLOCKS, how many blocks of 16 rows share one load of the input;
  * CHAINS, 1, or 2 where a dot product takes long; the types `sums` (of the rows of a tile), `inputs` (4 or 8 of them,
  * repeated over a tile) and `codes` (the codebook); and start, no_sums, add_sums, load_4, load_8, dot, store_high,
- * store_low, load_codes and gather_fast, which may say that it has no fast way for a matrix. It may define PAIRS, and
- * dot_pair, which does two tiles for less than twice the work of one; CHAINS is 1 then, and there are no BLOCKS.
+ * store_folded, load_codes and gather_fast, which may say that it has no fast way for a matrix. It may define
+ * FOLDS_PAIRS, and store_low for two blocks of 8 rows instead of store_folded for one; and PAIRS, and dot_pair, which
+ * does two tiles for less than twice the work of one; CHAINS is 1 then, and there are no BLOCKS.
  */
 
 #include <string.h>
@@ -106,46 +107,85 @@ ALWAYS_INLINE void dense_product(const matrix *m, const uint8_t *q, int32_t *acc
     }
 }
 
-/* Tiles of 16 rows: those of a dense matrix, with the columns that are there. */
-ALWAYS_INLINE void high_product(const matrix *m, const uint8_t *restrict gathered, int32_t *restrict acc,
-                                bool is_4bit) {
-    const uint32_t blocks = m->row_blocks;
-    const uint16_t *restrict counts = m->tile_counts;
+/* Blocks of 16 rows, each with so many tiles: those of a dense matrix, with the columns that are there. */
+ALWAYS_INLINE void high_run(const matrix *m, const run *blocks, uint32_t tiles, const uint8_t *restrict inputs_at,
+                            int32_t *restrict acc, bool is_4bit) {
     const int32_t *restrict offset = m->row_offset;
     const codes book = load_codes(m->codebook);
-    rest at = {m->tiles, gathered};
-    for (uint32_t block = 0; block < blocks; block++) {
-        const sums first = start(offset, HIGH_ROWS * block);
-        store_high(acc + HIGH_ROWS * block, add_tiles(&at, counts[block], first, false, book, is_4bit));
+    const place *restrict at = blocks->places;
+    for (const place *end = at + blocks->blocks; at < end; at++) {
+        rest from = {at->tiles, inputs_at + at->input};
+        store_high(acc + at->row, add_tiles(&from, tiles, start(offset, at->row), false, book, is_4bit));
     }
 }
 
-/* Tiles of 8 rows: two neighbouring sums are of one row, and are folded when stored, two blocks at once. */
-ALWAYS_INLINE void low_product(const matrix *m, const uint8_t *restrict gathered, int32_t *restrict acc, bool is_4bit) {
-    const uint32_t blocks = m->row_blocks;
-    const uint16_t *restrict counts = m->tile_counts;
-    const int32_t *restrict offset = m->row_offset;
+/* Blocks of 8 rows: two neighbouring sums are of one row, and are folded when stored. */
+ALWAYS_INLINE void low_run(const matrix *m, const run *blocks, uint32_t tiles, const uint8_t *restrict inputs_at,
+                           int32_t *restrict acc, bool is_4bit) {
     const codes book = load_codes(m->codebook);
-    rest at = {m->tiles, gathered};
-    for (uint32_t block = 0; block < blocks; block += 2) {
-        const uint32_t next = block + 1 < blocks ? counts[block + 1] : 0;
-        const sums upper = add_tiles(&at, counts[block], no_sums(), true, book, is_4bit);
-        const sums lower = add_tiles(&at, next, no_sums(), true, book, is_4bit);
-        store_low(offset, LOW_ROWS * block, acc, upper, lower);
+    const place *restrict at = blocks->places;
+#if defined(FOLDS_PAIRS)
+    const int32_t *restrict offset = m->row_offset;
+    for (const place *end = at + blocks->blocks; at < end; at += 2) {
+        rest first = {at[0].tiles, inputs_at + at[0].input};
+        rest second = {at[1].tiles, inputs_at + at[1].input};
+        const sums upper = add_tiles(&first, tiles, no_sums(), true, book, is_4bit);
+        const sums lower = add_tiles(&second, tiles, no_sums(), true, book, is_4bit);
+        store_low(offset, acc, at[0].row, at[1].row, upper, lower);
     }
+#else
+    for (const place *end = at + blocks->blocks; at < end; at++) {
+        rest from = {at->tiles, inputs_at + at->input};
+        store_folded(acc + at->row, add_tiles(&from, tiles, no_sums(), true, book, is_4bit));
+    }
+#endif
+}
+
+ALWAYS_INLINE void sparse_run(const matrix *m, const run *blocks, uint32_t tiles, const uint8_t *inputs_at, int32_t *acc,
+                              bool is_low, bool is_4bit) {
+    if (is_low) {
+        low_run(m, blocks, tiles, inputs_at, acc, is_4bit);
+    } else {
+        high_run(m, blocks, tiles, inputs_at, acc, is_4bit);
+    }
+}
+
+/* A loop for each number of tiles that a block mostly has. */
+ALWAYS_INLINE void sparse_product(const matrix *m, const uint8_t *inputs_at, int32_t *acc, bool is_low, bool is_4bit) {
+#define RUN(tiles) \
+    case tiles: sparse_run(m, blocks, tiles, inputs_at, acc, is_low, is_4bit); break
+    for (const run *blocks = m->runs; blocks->blocks > 0; blocks++) {
+        switch (blocks->tiles) {
+            RUN(1);
+            RUN(2);
+            RUN(3);
+            RUN(4);
+            RUN(5);
+            RUN(6);
+            RUN(7);
+            RUN(8);
+        default: sparse_run(m, blocks, blocks->tiles, inputs_at, acc, is_low, is_4bit); break;
+        }
+    }
+#undef RUN
 }
 
 static void product(const matrix *m, const int8_t *q, int32_t *acc, uint8_t *gathered) {
     const uint8_t *x = (const uint8_t *)q;
     if (m->is_sparse) {
         const size_t count = m->tile_count * (m->tile_columns / m->block_columns);
-        if (m->index_bytes > 1 || !gather_fast(m, count, x, gathered)) {
+        if (m->is_gathered && (m->index_bytes > 1 || !gather_fast(m, count, x, gathered))) {
             gather(m, count, x, gathered);
         }
-        if (m->tile_rows == HIGH_ROWS) {
-            m->is_four_bit ? high_product(m, gathered, acc, true) : high_product(m, gathered, acc, false);
+        x = m->is_gathered ? gathered : x;
+        if (m->tile_rows == HIGH_ROWS && m->is_four_bit) {
+            sparse_product(m, x, acc, false, true);
+        } else if (m->tile_rows == HIGH_ROWS) {
+            sparse_product(m, x, acc, false, false);
+        } else if (m->is_four_bit) {
+            sparse_product(m, x, acc, true, true);
         } else {
-            m->is_four_bit ? low_product(m, gathered, acc, true) : low_product(m, gathered, acc, false);
+            sparse_product(m, x, acc, true, false);
         }
     } else {
         m->is_four_bit ? dense_product(m, x, acc, true) : dense_product(m, x, acc, false);

@@ -1,8 +1,8 @@
 /* Zeros that do not pay: a sparse matrix that the kernel would multiply slower than a dense one becomes dense.
  *
- * The rule counts in tenths of the time of a dense tile: what a sparse tile costs, what each block of rows costs on top,
- * and each column that is looked up alone, because there are more of them than the kernel looks up at once. Each kernel
- * states its own (low: blocks of 8 rows, high: of 16), measured at 64, 128 and 256 units with 25 to 75 % zeros.
+ * The rule counts in tenths of the time of a dense tile: what a sparse tile costs, what each block of rows costs on
+ * top, and each column that is looked up alone, because there are more of them than the kernel looks up at once. Each
+ * kernel states its own (low: blocks of 8 rows, high: of 16), measured at 64, 128 and 256 units with 25 to 75 % zeros.
  */
 #include <string.h>
 
@@ -16,6 +16,9 @@ static bool pays(const kernel *k, const matrix *m) {
     const sparse_cost *cost = m->tile_rows == HIGH_ROWS ? &k->high : &k->low;
     const bool is_alone = m->columns > k->columns_at_once * m->block_columns;
     const uint64_t lookups = is_alone ? (uint64_t)m->tile_count * (m->tile_columns / m->block_columns) : 0;
+    if (has_all_columns(m)) { /* none is looked up, and rows that a dense matrix would be filled up with are not there */
+        return 10 * (uint64_t)m->tile_count + (uint64_t)cost->block * m->row_blocks <= 10 * dense_tiles(m);
+    }
     return (uint64_t)cost->tile * m->tile_count + (uint64_t)cost->block * m->row_blocks + cost->lookup * lookups <=
            10 * dense_tiles(m);
 }

@@ -49,17 +49,18 @@ static void give_scores(const tinyrnn *model, uint8_t *scratch, const int8_t *q,
     memcpy(scores, found, sizeof(float) * model->score_count);
 }
 
-/* `scores` may be NULL: then nothing is done that only they need. */
-static void step(const tinyrnn *model, uint8_t *scratch, const float *frame, float *scores) {
+/* `scores` may be NULL: then nothing is done that only they need. `is_last`: nothing may be read behind the frame. */
+static void step(const tinyrnn *model, uint8_t *scratch, const float *frame, float *scores, bool is_last) {
     const kernel *k = model->kernel;
     const elementwise *lines = k->lines;
     int32_t *ax = ints(scratch, model->ax_at), *ah = ints(scratch, model->ah_at);
     uint8_t *gathered = scratch + model->gathered_at;
     int8_t *q = bytes(scratch, model->q_at[0]);
     unsigned next = 1;
-    memcpy(scratch + model->frame_at, frame, sizeof(float) * model->feature_size);
-    lines->quantize_frame(floats(scratch, model->frame_at), floats(scratch, model->error_at), model->input_gain, q,
-                      model->feature_size);
+    if (is_last) {
+        frame = memcpy(scratch + model->frame_at, frame, sizeof(float) * model->feature_size);
+    }
+    lines->quantize_frame(frame, floats(scratch, model->error_at), model->input_gain, q, model->feature_size);
     if (model->linear.affine != NULL) {
         tinyrnn_linear_push(model, scratch, q);
     }
@@ -99,7 +100,8 @@ void tinyrnn_steps(const tinyrnn *model, void *scratch, const float *frames, siz
     uint8_t *room = aligned(model, scratch);
     take_state(model, room, state);
     for (size_t i = 0; i < count; i++) {
-        step(model, room, frames + i * model->feature_size, scores + i * model->score_count);
+        const bool is_last = (count - 1 - i) * model->feature_size < SLACK_ROWS; /* or one of the last */
+        step(model, room, frames + i * model->feature_size, scores + i * model->score_count, is_last);
     }
     give_state(model, room, state);
 }
@@ -118,7 +120,8 @@ void tinyrnn_windows(const tinyrnn *model, void *scratch, const float *frames, s
     for (size_t window = 0; window < windows; window++, scores += model->score_count) {
         take_state(model, room, state);
         for (size_t left = count; left > 0; left--, frames += model->feature_size) {
-            step(model, room, frames, left == 1 ? scores : NULL);
+            const size_t behind = (windows - 1 - window) * count + left - 1; /* frames */
+            step(model, room, frames, left == 1 ? scores : NULL, behind * model->feature_size < SLACK_ROWS);
         }
     }
 }

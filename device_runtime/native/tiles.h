@@ -28,4 +28,14 @@ static inline uint32_t column_of(const matrix *m, size_t tile, uint32_t column) 
     return index * m->block_columns + column % m->block_columns;
 }
 
+/* Each block has all columns, in their order: few rows may be stored so. Their inputs need no looking up. */
+static inline bool has_all_columns(const matrix *m) {
+    const uint32_t wide = m->tile_columns, columns = wide * m->tiles_per_block;
+    bool has_all = m->tile_count == m->row_blocks * m->tiles_per_block;
+    for (uint32_t at = 0; has_all && at < wide * m->tile_count; at++) {
+        has_all = at % columns >= m->columns || column_of(m, at / wide, at % wide) == at % columns;
+    }
+    return has_all;
+}
+
 #endif

@@ -29,7 +29,8 @@ static matrix piece(const matrix *m, uint32_t block, uint32_t blocks) {
 }
 
 /* CPU nanoseconds of the model's products, `repeats` times each; 0 for a model that is not dense 8-bit GRU layers. */
-__attribute__((visibility("default"))) uint64_t products_ns(const tinyrnn *model, uint32_t repeats, size_t cache_bytes) {
+__attribute__((visibility("default"))) uint64_t products_ns(const tinyrnn *model, uint32_t repeats,
+                                                            size_t cache_bytes) {
     static int8_t q[MAX_COLUMNS + SLACK] __attribute__((aligned(ALIGNMENT)));
     static int32_t acc[1 << 13] __attribute__((aligned(ALIGNMENT)));
     uint64_t total = 0;

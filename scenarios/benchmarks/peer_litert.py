@@ -25,11 +25,13 @@ class LitertPeer:
     outputs: list[int]
     hidden: int
     name: str = NAME
+    own: Callable[[Any, int], Any] = own_state
+    """The state that the graph takes, out of what a session hands over."""
 
-    def step(self, frame: Float32, state: Float32) -> tuple[Float32, Float32]:
+    def step(self, frame: Float32, state: Any) -> tuple[Float32, Any]:
         """(feature_size,), (at least hidden,) -> scores (labels,), next state (hidden,)."""
         self.interpreter.set_tensor(self.inputs[0], frame)
-        self.interpreter.set_tensor(self.inputs[1], own_state(state, self.hidden))
+        self.interpreter.set_tensor(self.inputs[1], self.own(state, self.hidden))
         self.interpreter.invoke()
         return self.interpreter.get_tensor(self.outputs[0]), self.interpreter.get_tensor(self.outputs[1])
 

@@ -6,13 +6,12 @@ less than one of the state's 127 levels. It stands here for its cost alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from device_runtime.arithmetic import Float32
 from scenarios.benchmarks import peer_litert
 from scenarios.benchmarks.floats import FloatAffine, FloatGru, FloatModel
 from scenarios.benchmarks.peer_litert_dynamic import int8_rows
@@ -25,33 +24,16 @@ UNIT = 1 / 128
 SIGMOID_UNIT, SIGMOID_ZERO = 1 / 256, -128
 """LiteRT's LOGISTIC gives no other."""
 
-State = np.ndarray
-"""(hidden,) int8."""
+
+def load(path: Path, hidden: int) -> peer_litert.LitertPeer:
+    """Ready to step: its states are (hidden,) int8."""
+    return replace(peer_litert.load(path, hidden), name=NAME, own=_own_state)
 
 
-@dataclass(frozen=True)
-class Int8Peer:
-    """A loaded graph."""
-
-    interpreter: Any
-    inputs: list[int]
-    outputs: list[int]
-    hidden: int
-    name: str = NAME
-
-    def step(self, frame: Float32, state: State) -> tuple[Float32, State]:
-        """(feature_size,), (hidden,) int8, or a float state of zeros -> scores (labels,), next state (hidden,) int8."""
-        own = state[len(state) - self.hidden :]
-        self.interpreter.set_tensor(self.inputs[0], frame)
-        self.interpreter.set_tensor(self.inputs[1], own if own.dtype == np.int8 else own.astype(np.int8))
-        self.interpreter.invoke()
-        return self.interpreter.get_tensor(self.outputs[0]), self.interpreter.get_tensor(self.outputs[1])
-
-
-def load(path: Path, hidden: int) -> Int8Peer:
-    """Ready to step."""
-    loaded = peer_litert.load(path, hidden)
-    return Int8Peer(loaded.interpreter, loaded.inputs, loaded.outputs, hidden)
+def _own_state(state: np.ndarray, hidden: int) -> np.ndarray:
+    """A first state is of float zeros."""
+    own = state[len(state) - hidden :]
+    return own if own.dtype == np.int8 else own.astype(np.int8)
 
 
 def write(model: FloatModel, path: Path) -> None:

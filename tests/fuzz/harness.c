@@ -86,7 +86,8 @@ static float *hear(const tinyrnn *model, const int16_t *samples, size_t count, s
 
 /* All that the model gives for the sound, in one piece of memory. */
 static float *answers(const tinyrnn *model, const uint8_t *sound, size_t size, size_t *bytes) {
-    const size_t count = size / 2 < MOST_SAMPLES ? size / 2 : MOST_SAMPLES, row = 4 * (size_t)tinyrnn_score_count(model);
+    const size_t count = size / 2 < MOST_SAMPLES ? size / 2 : MOST_SAMPLES;
+    const size_t row = 4 * (size_t)tinyrnn_score_count(model);
     int16_t *samples = exactly(2 * count);
     memcpy(samples, sound, 2 * count);
     size_t whole_steps, cut_steps;
