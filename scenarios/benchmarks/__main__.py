@@ -14,6 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from device_runtime import engines
+from device_runtime.bundle import read_manifest
 from device_runtime.errors import InputError, TinyRnnError
 from device_runtime.tables import table
 from scenarios.benchmarks import audio_second, limit, memory, python_step, zeros
@@ -22,6 +23,9 @@ from scenarios.benchmarks.part import Part
 from scenarios.benchmarks.peers import BASELINE
 
 BUNDLES_PART = "bundles"
+HEARS = "keyword_spotting"
+"""The task whose bundles have float peers: those of sensors are timed in the reports of their builds."""
+
 PARTS = {part.NAME: part.measure for part in (python_step, limit, zeros, audio_second, memory)}
 """By their names on the command line, in the order of the output. They all need the native engine."""
 
@@ -84,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _folders(named: list[Path]) -> list[Path]:
-    folders = named or sorted(BUNDLES.glob("*.bundle"))
+    folders = named or [path for path in sorted(BUNDLES.glob("*.bundle")) if read_manifest(path).task == HEARS]
     if not folders:
         raise InputError(f"{BUNDLES} holds no *.bundle. Name one with --bundle, or make one with: tinyrnn build demo")
     return folders
