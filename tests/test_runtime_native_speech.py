@@ -263,7 +263,10 @@ def test_a_native_session_on_speech_hands_the_samples_over(speech_bundle):
     assert isinstance(session._hearing, InOneCall)
 
 
-@pytest.mark.parametrize("folder", sorted(BUNDLES.glob("*.bundle")), ids=lambda folder: folder.stem)
+HEARING = [path for path in sorted(BUNDLES.glob("*.bundle")) if bundle.read_manifest(path).task == "keyword_spotting"]
+
+
+@pytest.mark.parametrize("folder", HEARING, ids=lambda folder: folder.stem)
 def test_the_trained_bundles_hear_the_same(folder, real_data):
     pytest.importorskip("soundfile", reason="recordings are read with soundfile")
     listed = [r.path for r in list_recordings(real_data / "speech" / "speech_commands_v0.02")]
