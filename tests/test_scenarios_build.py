@@ -193,6 +193,7 @@ def test_a_missed_budget_is_told_and_the_exit_code_is_1(tinyrnn, runs, tmp_path,
 
 def interrupt(monkeypatch, at_loss):
     """Ctrl-C at the so many-th step of the build."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are started without it
     steps = 0
 
     def counted(kind):
