@@ -19,7 +19,8 @@ class Prune:
     """Zero the blocks that are worth least: none at first, `sparsity` of them at the end of the ramp.
 
     The ramp is cubic (Zhu & Gupta 2017, arXiv:1710.01878) over the first `ramp` of the training; the rest heals. A
-    block is rows x columns: whole blocks are what an engine can skip and a bundle need not store.
+    block is rows x columns: whole blocks are what an engine can skip and a bundle need not store. What is zero already
+    stays so.
     """
 
     sparsity: float
@@ -75,12 +76,13 @@ class Prune:
 
     def apply(self, student: nn.Module, bench: Workbench) -> nn.Module:
         """Prune in place while training on."""
-        evidence = Evidence(self.score, self._weights(student))
+        before, evidence = hold_zeros(student), Evidence(self.score, self._weights(student))
         if self.score.batches:
             evidence.look(student, bench.losses(student, self.score.batches))
         shares = [self._shares(student, weight) for weight in evidence.of]
 
         def zero(part: float) -> None:
+            before(part)
             with torch.no_grad():
                 for weight, mask in zip(evidence.of, self._masks(evidence.worths(), shares, part), strict=True):
                     weight.mul_(mask)

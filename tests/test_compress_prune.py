@@ -141,6 +141,14 @@ def test_zeros_made_at_once_are_exact_and_stay_zero_through_training_and_int8(bl
         assert zeros(matrix) == pytest.approx(0.7, abs=0.04)
 
 
+@pytest.mark.parametrize("ramp", [0.0, 0.6])
+def test_zeros_of_a_method_before_stay_zero(ramp):
+    first = Prune(sparsity=0.6, epochs=0, ramp=0, block=(1, 1)).apply(student(), Bench())
+    zeroed = first.grus[0].weight_hh_l0 == 0
+    second = Prune(sparsity=0.2, epochs=1, ramp=ramp, block=(8, 1)).apply(first, Bench())
+    assert not second.grus[0].weight_hh_l0[zeroed].any()
+
+
 def test_without_ramp_and_epochs_nothing_is_trained():
     bench = Bench()
     pruned = Prune(sparsity=0.5, epochs=0, ramp=0).apply(student(), bench)
