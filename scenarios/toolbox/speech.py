@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from compress.method import Method
 from compress.prune import Prune
 from compress.quantize import Int8
 from scenarios.arabic_commands import SMALL
+from scenarios.pipeline import TEACHERS
+from scenarios.report.series_content import Column
 from scenarios.scenario import Scenario
 from scenarios.toolbox.contestant import Contestant
+from scenarios.toolbox.speech_contest import contest
+from scenarios.toolbox.task import Shown
+from scenarios.training import Trainings
+from train.data.cache import cache_folder
+
+__all__ = ["NAME", "SHOWN", "contest", "contestants", "trainings"]
+
+NAME = "arabic_commands"
+SHOWN = Shown((Column("warm", 1, "%", bars=True), Column("cold", 1, "%")), "warm accuracy, %", True, times=100)
 
 EPOCHS, HEALING, QAT = 60, 15, 5
 """Of the float student, of a method that trains on, and of the int8 arithmetic at the end: shorter than what ships, so
@@ -19,6 +31,11 @@ that every method can have its three seeds."""
 SPARSITY = 0.63
 
 BASE = replace(SMALL, schedule=replace(SMALL.schedule, epochs=EPOCHS))
+
+
+def trainings(folder: Path, runs: Path) -> Trainings:
+    """Forty Arabic words and their teacher."""
+    return Trainings(BASE, folder / "checkpoints", cache_folder() / "features", runs / TEACHERS)
 
 
 def contestants() -> Iterator[Contestant]:

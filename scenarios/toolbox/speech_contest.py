@@ -1,4 +1,4 @@
-"""Train one contestant with one seed, bundle it, prove it, and stream the test split through it."""
+"""Train one recipe for spoken words with one seed, bundle it, prove it, and stream the test split through it."""
 
 from __future__ import annotations
 
@@ -7,28 +7,22 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import nn
 
 from compress.qat import Int8Student
-from device_runtime.bench import time_steps
 from device_runtime.errors import InputError
 from device_runtime.evaluate import evaluate
-from device_runtime.flat import of_bundle
-from device_runtime.manifest import Manifest
 from device_runtime.session import Session
-from device_runtime.weights import arrays
 from scenarios import bundling
 from scenarios.clips_heard import words
 from scenarios.model_card import model_card
 from scenarios.pipeline import manifest, stream_of_tests
 from scenarios.scenario import Scenario
-from scenarios.toolbox.contestant import Contestant, Outcome
+from scenarios.toolbox.contestant import Contestant, Outcome, outcome
 from scenarios.training import Trainings
 from train.features import feature_vectors
 
-TIMED_STEPS = 4000
 THRESHOLD = 0.5
 """Of every word: these bundles are compared by the highest score, and none is shipped."""
 
@@ -38,43 +32,24 @@ SHARED = ("copies", "validation_copies", "teachers")
 
 def contest(contestant: Contestant, seed: int, trainings: Trainings, folder: Path) -> Outcome:
     """Build the contestant's bundle in `folder` and measure it; `trainings` holds the data and the teacher."""
-    own = sharing(trainings, contestant.scenario)
+    recipe = contestant.scenario
+    if not isinstance(recipe, Scenario):
+        raise InputError(f"{recipe.name} hears no words: it has no place among recipes for words.")
+    own = sharing(trainings, recipe)
     started = time.process_time()
     student: nn.Module = own.student(seed)
-    if is_base(contestant.scenario, trainings.scenario):
+    if replace(recipe, compress=trainings.scenario.compress) == trainings.scenario:  # the float student is everyone's
         started = time.process_time()
-    for method in contestant.scenario.compress:
+    for method in recipe.compress:
         student = method.apply(copy.deepcopy(student), own)
     train_s = time.process_time() - started
     if not isinstance(student, Int8Student):
         raise InputError(f"{contestant.name} does not end in int8, so it cannot be bundled. Put Int8 last.")
     path = folder / f"{contestant.slug}-{seed}.bundle"
     differing_bits = _bundle(path, student, own)
-    session = Session.open(path, "native")
-    heard = evaluate(session, words(own, "test"))
-    model = session.bundle.model
-    matrices = [array for name, array in arrays(model).items() if name.endswith("weight")]
-    return Outcome(
-        group=contestant.group,
-        name=contestant.name,
-        seed=seed,
-        warm=heard.right("warm") / len(heard.clips),
-        cold=heard.right("cold") / len(heard.clips),
-        clips=len(heard.clips),
-        validation=own.student_value(student),
-        device_bytes=session.bundle.device_bytes,
-        native_bytes=len(of_bundle(session.bundle)),
-        weights=sum(matrix.size for matrix in matrices),
-        nonzeros=sum(int(np.count_nonzero(matrix)) for matrix in matrices),
-        step_us=float(np.median(time_steps(session, TIMED_STEPS))),
-        train_s=train_s,
-        differing_bits=differing_bits,
-    )
-
-
-def is_base(scenario: Scenario, base: Scenario) -> bool:
-    """Whether both have the same float student: then its training is not this contestant's own."""
-    return replace(scenario, compress=base.compress) == base
+    heard = evaluate(Session.open(path, "native"), words(own, "test"))
+    measured = {condition: heard.right(condition) / len(heard.clips) for condition in ("warm", "cold")}
+    return outcome(contestant, seed, path, measured, own.student_value(student), train_s, differing_bits)
 
 
 def sharing(trainings: Trainings, scenario: Scenario) -> Trainings:
@@ -91,7 +66,7 @@ def _bundle(path: Path, student: Int8Student, trainings: Trainings) -> int:
     """Write the bundle with every backend, hold all engines to the student, and count the bits that differ."""
     frames = trainings.view(torch.from_numpy(feature_vectors(stream_of_tests(trainings, bundling.PARITY_FRAMES)))[None])
     thresholds = {trainings.labels[word]: THRESHOLD for word in trainings.words}
-    told: Manifest = manifest(trainings, thresholds, model_card(trainings, []))
+    told = manifest(trainings, thresholds, model_card(trainings, []))
     bundling.write_bundle(path, told, student, trainings.scenario.export, frames[0])
     proof = bundling.prove(path, student, frames[0])
     return sum(proof.differing_bits.values())
