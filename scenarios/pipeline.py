@@ -74,7 +74,7 @@ def run(scenario: Scenario, runs: Path, console: Console | None = None, options:
     frames = trainings.view(torch.from_numpy(feature_vectors(audio))[None])[0]
     bundle, unproved = folder / f"{scenario.name}.bundle", folder / f"{scenario.name}.unproved"
     card = model_card(trainings, stages)
-    bundling.write_bundle(unproved, _manifest(trainings, thresholds, card), student, scenario.export, frames)
+    bundling.write_bundle(unproved, manifest(trainings, thresholds, card), student, scenario.export, frames)
     proof = bundling.prove(unproved, student, frames)
     console.print(bundling.told(proof))
 
@@ -108,7 +108,8 @@ def stream_of_tests(trainings: Trainings, frames: int) -> Float32:
     return np.concatenate(parts)[:needed]
 
 
-def _manifest(trainings: Trainings, thresholds: dict[str, float], card: dict[str, Any]) -> Manifest:
+def manifest(trainings: Trainings, thresholds: dict[str, float], card: dict[str, Any]) -> Manifest:
+    """What the bundle of these trainings tells of itself."""
     scenario = trainings.scenario
     decoder = scenario.decoder
     return Manifest(

@@ -53,7 +53,7 @@ def _taught(
     content = hashlib.sha256(copy.vectors[::97].tobytes()).hexdigest()
     key = hashlib.sha256(repr([who, content, copy.vectors.shape, warp, draw]).encode()).hexdigest()[:16]
     warped, answers, inside = (cache / f"taught-{key}-{part}.npy" for part in ("vectors", "answers", "hints"))
-    if not answers.exists():
+    if not (answers.exists() and warped.exists()):  # a cache may have been thinned out by hand
         generator = torch.Generator().manual_seed(int(np.random.SeedSequence(draw).generate_state(1)[0]))
         vectors, said = [], []
         for at in range(0, len(copy), BATCH):
