@@ -24,6 +24,10 @@ class Cell(Protocol):
     def name(self) -> str:
         """In tables and in the names of trainings."""
 
+    @property
+    def deployed(self) -> bool:
+        """A bundle can hold it."""
+
     def layer(self, inputs: int, hidden: int) -> nn.Module:
         """A layer of so many units."""
 
@@ -36,6 +40,7 @@ class Vanilla:
     """h' = tanh(W x + U h + b) (Elman 1990)."""
 
     name: ClassVar[str] = "vanilla"
+    deployed: ClassVar[bool] = False
 
     def layer(self, inputs: int, hidden: int) -> nn.Module:
         """As torch has it."""
@@ -58,6 +63,7 @@ class Gru:
     """
 
     name: ClassVar[str] = "gru"
+    deployed: ClassVar[bool] = True
 
     def layer(self, inputs: int, hidden: int) -> nn.Module:
         """As torch has it."""
@@ -80,6 +86,7 @@ class Lstm:
     """
 
     name: ClassVar[str] = "lstm"
+    deployed: ClassVar[bool] = False
 
     def layer(self, inputs: int, hidden: int) -> nn.Module:
         """As torch has it, with its two states in one tensor."""
@@ -120,6 +127,7 @@ class Sru:
     """Steps; forget gates begin so that units remember from 1 to so many (Tallec & Ollivier 2018, arXiv:1804.11188)."""
 
     name: ClassVar[str] = "sru"
+    deployed: ClassVar[bool] = False
 
     def layer(self, inputs: int, hidden: int) -> nn.Module:
         """Written out here; inputs of another size than the state's pass by a matrix of their own."""
@@ -141,6 +149,7 @@ class MinGru:
     """Steps; update gates begin so that units remember from 1 to so many."""
 
     name: ClassVar[str] = "mingru"
+    deployed: ClassVar[bool] = False
 
     def layer(self, inputs: int, hidden: int) -> nn.Module:
         """Written out here."""
@@ -166,6 +175,7 @@ class FastGrnn:
     """Of U; None leaves it whole."""
 
     name: ClassVar[str] = "fastgrnn"
+    deployed: ClassVar[bool] = False
 
     def layer(self, inputs: int, hidden: int) -> nn.Module:
         """Written out here. InputError where a rank is no rank of its matrix."""
@@ -188,6 +198,7 @@ class Bidirectional:
     """A cell that hears the clip forwards and backwards (Schuster & Paliwal 1997): for teachers."""
 
     cell: Vanilla | Gru | Lstm = Gru()
+    deployed: ClassVar[bool] = False
 
     @property
     def name(self) -> str:

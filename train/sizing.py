@@ -44,7 +44,7 @@ def sized(config: StudentConfig, cell: Cell, weight_bytes: int, labels: int) -> 
     >>> from train.cells import Lstm
     >>> small = sized(StudentConfig(channels=16, projection=40, hidden=80), Lstm(), 25_000, labels=41)
     >>> small.hidden, small.projection
-    (55, 27)
+    (54, 29)
     """
     share = config.projection / config.hidden
 

@@ -74,7 +74,7 @@ class Student(nn.Module):
 
     def __init__(self, config: StudentConfig, labels: int, mean: float = 10.0, std: float = 6.0):
         super().__init__()
-        self.config = config
+        self.config, self.cell = config, config.cell
         self.feature_size = size = config.bands * config.stack
         # One mean and deviation for all features, folded into the first layer when the student is quantized.
         self.register_buffer("mean", torch.tensor(mean))
