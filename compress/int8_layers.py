@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from compress.deployed import refuse_other_cells
 from compress.recurrence import quantize_frames, quantize_state, recur
 from compress.rows import Each, Rows, round_half_up
 from device_runtime import arithmetic
@@ -66,6 +67,7 @@ class Int8Layers(nn.Module):
     def __init__(self, model: FloatLayers, input_gain: float, output_gains: Sequence[float]):
         super().__init__()
         self.feature_size = model.feature_size
+        refuse_other_cells(model)
         self.register_buffer("input_gain", torch.tensor(input_gain, dtype=torch.float32))
         self.register_buffer("output_gains", torch.tensor(list(output_gains), dtype=torch.float32))
         mean, std = float(model.mean), float(model.std)
