@@ -19,6 +19,9 @@ class Workbench(Protocol):
     def calibration(self) -> torch.Tensor:
         """Frames as the device will meet them: (clips, steps, feature_size)."""
 
+    def value(self, model: nn.Module) -> float:
+        """What epochs are chosen by, on the validation split; higher is better."""
+
     def tune(
         self,
         model: nn.Module,

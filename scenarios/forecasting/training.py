@@ -96,6 +96,10 @@ class ForecastTrainings:
         windows = self.taught if loss.soft else self.windows("train")
         self._fit(title, model, windows, loss, schedule, scenario.seed, after_step, best_from, settings)
 
+    def value(self, model: nn.Module) -> float:
+        """Minus the error that epochs are chosen by, for compress methods: higher is better."""
+        return -self.error(model)
+
     def error(self, model: nn.Module, split: str = "validation") -> float:
         """What epochs are chosen by: the mean absolute error of the median, which the loss is made of."""
         return errors(model, self.windows(split)).mae
