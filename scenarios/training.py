@@ -86,6 +86,10 @@ class Trainings:
         self._fit(f"{name}-{seed}", student, batch, objective, self.student_value, self.scenario.schedule, seed)
         return student
 
+    def value(self, model: nn.Module) -> float:
+        """As `student_value`, for compress methods."""
+        return self.student_value(model)
+
     def student_value(self, student: nn.Module) -> float:
         """What epochs are chosen by: words recognized, cold and warm, where few clips without a word set one off."""
         return sum(self._streamed(student, features) for features in self.validation_copies) / 2
