@@ -156,6 +156,29 @@ def test_gradients_may_tell_which_units_are_missed():
     assert bool((heads(Magnitude()) == 0).all(dim=0).any()), "by size it would stay"
 
 
+class Told:
+    """A score that remembers what it was told."""
+
+    batches = 1
+
+    def learned(self, so_far, product):
+        self.product = product
+        return product
+
+    def worth(self, weight, learned):
+        return learned
+
+
+def test_what_the_loss_would_miss_of_a_unit_is_summed_before_its_size_is_taken():
+    made, bench, score = student(StudentConfig(channels=0, projection=0, hidden=6)), Bench(), Told()
+    bench.losses = lambda model, batches: [model.head.weight.sum()]
+    expected = made.head.weight.detach().sum(dim=0)
+    RemoveUnits(keep=1.0, epochs=0, score=score).apply(made, bench)
+    torch.testing.assert_close(score.product, expected)
+    assert bool((expected < 0).any() and (expected > 0).any())
+    assert all(parameter.grad is None for parameter in made.parameters())
+
+
 def test_zeros_made_before_stay_zero_while_it_trains_on():
     zeroed = Prune(sparsity=0.6, epochs=0, ramp=0, block=(1, 1), smallest=100).apply(student(), Bench())
     narrow = RemoveUnits(keep=0.5, epochs=1).apply(zeroed, Bench())
