@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from compress.deployed import refuse_other_cells
 from compress.factored_gru import FactoredGru, matrices
 from compress.factored_rows import AnyRows, Each, rows_of
 from compress.recurrence import quantize_frames, quantize_state, recur
@@ -84,6 +85,7 @@ class Int8Layers(nn.Module):
         """`factor_gains` are those between the factors of GRU matrices that have two, in their order."""
         super().__init__()
         self.feature_size = model.feature_size
+        refuse_other_cells(model)
         self.register_buffer("input_gain", torch.tensor(input_gain, dtype=torch.float32))
         self.register_buffer("output_gains", torch.tensor(list(output_gains), dtype=torch.float32))
         mean, std = float(model.mean), float(model.std)
