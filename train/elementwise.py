@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.amp import custom_bwd, custom_fwd
 
 
 def gated(
@@ -25,6 +26,7 @@ def gated(
 
 class _Gated(torch.autograd.Function):
     @staticmethod
+    @custom_fwd(device_type="cpu", cast_inputs=torch.float32)  # under autocast, too: small errors would add up in time
     def forward(
         ctx: Any, candidates: torch.Tensor, gates: torch.Tensor, v: torch.Tensor, start: torch.Tensor
     ) -> torch.Tensor:
@@ -37,6 +39,7 @@ class _Gated(torch.autograd.Function):
         return states
 
     @staticmethod
+    @custom_bwd(device_type="cpu")
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, ...]:
         candidates, v, start, states, forget = ctx.saved_tensors
         dcandidates, dgates = torch.empty_like(forget), torch.empty_like(forget)
@@ -78,7 +81,7 @@ class SruLayer(nn.Module):
         c = gated(candidates, forget, self.v[0], None if state is None else state[0])
         start = torch.zeros_like(c[:1]) if state is None else state
         r = torch.sigmoid(reset + self.v[1] * torch.cat([start, c[:-1]]))
-        y = torch.lerp(passing[0] if passing else x, c, r)
+        y = torch.lerp((passing[0] if passing else x).to(c.dtype), c, r)
         return y.transpose(0, 1), c[-1:]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.amp import custom_bwd, custom_fwd
 
 ZETA_BEGINS, NU_BEGINS = 1.0, -4.0
 """Before their sigmoids, as in the authors' own EdgeML."""
@@ -53,6 +54,7 @@ class _Recurrence(torch.autograd.Function):
     """Backpropagation through time is written out, as in `compress.recurrence`: a third of autograd's time."""
 
     @staticmethod
+    @custom_fwd(device_type="cpu", cast_inputs=torch.float32)  # under autocast, too: small errors would add up in time
     def forward(
         ctx: Any,
         seen: torch.Tensor,  # (steps, batch, hidden)
@@ -73,6 +75,7 @@ class _Recurrence(torch.autograd.Function):
         return states
 
     @staticmethod
+    @custom_bwd(device_type="cpu")
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, ...]:
         u, zeta, nu, start, states, gates, news = ctx.saved_tensors
         grad = grad.contiguous()  # what follows the layer counts steps second
