@@ -21,8 +21,11 @@ pytest.importorskip("ai_edge_litert", reason="a bundle is proved on LiteRT")
 import torch
 
 import tiny_scenario
+from compress.prune import Prune
 from compress.quantize import Int8
 from compress.rows import BIAS_PER_UNIT
+from compress.scores import Gradient, Movement
+from compress.structured import RemoveUnits
 from device_runtime import arithmetic, engines, golden
 from device_runtime import bundle as bundles
 from device_runtime.errors import InputError, PromiseError
@@ -382,3 +385,19 @@ def test_a_changed_method_is_trained_anew_and_not_taken_from_the_last_build(buil
     after = hashes(build(other))
     assert after["model.npz"] != before["model.npz"]
     assert hashes(build(scenario))["model.npz"] == before["model.npz"], "and back again, from its checkpoints"
+
+
+def test_units_and_then_blocks_that_the_loss_would_not_miss_are_removed_on_the_way_to_a_bundle(build, scenario):
+    methods = (
+        RemoveUnits(keep=0.75, epochs=1, score=Gradient(batches=3)),
+        Prune(0.6, epochs=2, block=(1, 1), smallest=256, score=Movement(batches=3), scope="model"),
+        Int8(epochs=1),
+    )
+    result = build(replace(scenario, compress=methods))
+    opened = bundles.read(result.bundle)
+    assert [gru.state.weight.shape for gru in opened.model.layers[2:]] == [(72, 24)]
+    stages = {stage["name"]: stage for stage in opened.manifest.card["stages"]}
+    assert stages["narrowed"]["parameters"] == stages["pruned"]["parameters"] < 0.75 * stages["student"]["parameters"]
+    assert stages["pruned"]["sparsity"] > 0.5
+    zeros = {name: stage["parameters"] - stage["nonzeros"] for name, stage in stages.items()}
+    assert zeros["int8"] >= zeros["pruned"]
