@@ -13,6 +13,8 @@ from device_runtime.errors import InputError
 from scenarios.toolbox import __main__ as toolbox
 from scenarios.toolbox import forecast, page, speech
 from scenarios.toolbox.contestant import Contestant, Outcome
+from scenarios.toolbox.speech_contest import sharing
+from train.cells import Bidirectional, Lstm
 
 
 def outcome(group, name, warm, kb, seed=0, **changes):
@@ -99,6 +101,15 @@ def test_each_contestant_is_bundled_proved_and_streamed_and_not_measured_twice(t
     monkeypatch.setattr(speech, "contest", None)
     assert toolbox.main(arguments) == 0
     assert capsys.readouterr().out == first
+
+
+def test_a_contestant_is_taught_by_its_own_teachers(tiny, tmp_path):
+    shared = speech.trainings(tmp_path, tmp_path)
+    pair = (speech.BASE.teacher, replace(speech.BASE.teacher, cell=Bidirectional(Lstm())))
+    own = sharing(shared, replace(speech.BASE, teachers=pair))
+    assert [type(teacher.gru).__name__ for teacher in own.teachers] == ["GRU", "LSTM"]
+    assert own.copies is shared.copies
+    assert sharing(shared, speech.BASE).taught is shared.taught
 
 
 def test_a_forecaster_competes_by_its_errors_on_every_test_window(tmp_path, monkeypatch):

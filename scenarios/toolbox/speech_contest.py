@@ -26,8 +26,8 @@ from train.features import feature_vectors
 THRESHOLD = 0.5
 """Of every word: these bundles are compared by the highest score, and none is shipped."""
 
-SHARED = ("copies", "validation_copies", "teachers")
-"""What does not depend on the student, and takes minutes to load."""
+SHARED = ("copies", "validation_copies")
+"""What depends on the data alone, and takes minutes to load."""
 
 
 def contest(contestant: Contestant, seed: int, trainings: Trainings, folder: Path) -> Outcome:
@@ -53,12 +53,14 @@ def contest(contestant: Contestant, seed: int, trainings: Trainings, folder: Pat
 
 
 def sharing(trainings: Trainings, scenario: Scenario) -> Trainings:
-    """Trainings of another student on the data and by the teachers that these have loaded."""
+    """Trainings of another student on the data that these have loaded, and by their teachers if it has the same."""
     other = Trainings(scenario, trainings.folder, trainings.cache, trainings.teacher_folder)
     for name in SHARED:
         other.__dict__[name] = getattr(trainings, name)
-    if scenario.hint == trainings.scenario.hint:
-        other.__dict__["taught"] = trainings.taught
+    if scenario.teacher_shapes == trainings.scenario.teacher_shapes:
+        other.__dict__["teachers"] = trainings.teachers
+        if scenario.hint == trainings.scenario.hint:
+            other.__dict__["taught"] = trainings.taught
     return other
 
 
