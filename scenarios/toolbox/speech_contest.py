@@ -20,6 +20,7 @@ from scenarios.model_card import model_card
 from scenarios.pipeline import manifest, stream_of_tests
 from scenarios.scenario import Scenario
 from scenarios.toolbox.contestant import Contestant, Outcome, outcome
+from scenarios.toolbox.in_torch import in_torch
 from scenarios.training import Trainings
 from train.features import feature_vectors
 
@@ -31,7 +32,10 @@ SHARED = ("copies", "validation_copies")
 
 
 def contest(contestant: Contestant, seed: int, trainings: Trainings, folder: Path) -> Outcome:
-    """Build the contestant's bundle in `folder` and measure it; `trainings` holds the data and the teacher."""
+    """Build the contestant's bundle in `folder` and measure it; `trainings` holds the data and the teacher.
+
+    A recipe that compresses nothing has no bundle and is measured in torch.
+    """
     recipe = contestant.scenario
     if not isinstance(recipe, Scenario):
         raise InputError(f"{recipe.name} hears no words: it has no place among recipes for words.")
@@ -43,6 +47,8 @@ def contest(contestant: Contestant, seed: int, trainings: Trainings, folder: Pat
     for method in recipe.compress:
         student = method.apply(copy.deepcopy(student), own)
     train_s = time.process_time() - started
+    if not recipe.compress:
+        return in_torch(contestant, seed, own, student, train_s)
     if not isinstance(student, Int8Student):
         raise InputError(f"{contestant.name} does not end in int8, so it cannot be bundled. Put Int8 last.")
     path = folder / f"{contestant.slug}-{seed}.bundle"
