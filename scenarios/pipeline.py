@@ -74,7 +74,7 @@ def run(scenario: Scenario, runs: Path, console: Console | None = None, options:
     frames = trainings.view(torch.from_numpy(feature_vectors(audio))[None])[0]
     bundle, unproved = folder / f"{scenario.name}.bundle", folder / f"{scenario.name}.unproved"
     card = model_card(trainings, stages)
-    bundling.write_bundle(unproved, _manifest(trainings, thresholds, card), student, scenario.export, frames)
+    bundling.write_bundle(unproved, manifest(scenario, thresholds, card), student, scenario.export, frames)
     proof = bundling.prove(unproved, student, frames)
     console.print(bundling.told(proof))
 
@@ -108,13 +108,13 @@ def stream_of_tests(trainings: Trainings, frames: int) -> Float32:
     return np.concatenate(parts)[:needed]
 
 
-def _manifest(trainings: Trainings, thresholds: dict[str, float], card: dict[str, Any]) -> Manifest:
-    scenario = trainings.scenario
+def manifest(scenario: Scenario, thresholds: dict[str, float], card: dict[str, Any]) -> Manifest:
+    """What a bundle of the scenario tells beside its weights."""
     decoder = scenario.decoder
     return Manifest(
         name=scenario.name,
         task="keyword_spotting",
-        labels=trainings.labels,
+        labels=scenario.mix.labels,
         frontend={
             "kind": "speech",
             "sample_rate_hz": 16_000,

@@ -102,6 +102,9 @@ class Scenario:
     notes: tuple[str, ...] = field(default=())
     """What a reader of the report must know."""
 
+    typed: str = ""
+    """What `tinyrnn build` was told, where that is not the name: a file."""
+
     @property
     def window_steps(self) -> int:
         """Over how many of the student's steps the decoder smooths."""
