@@ -133,5 +133,7 @@ def in_file(path: str) -> Recipe:
         kind = type(scenario).__name__
         raise InputError(f"the SCENARIO of {path} is a {kind}, expected a Scenario. See scenarios/demo.py for one.")
     has_place = any(field.name == "typed" for field in fields(scenario))
-    found: Recipe = replace(scenario, typed=path) if has_place else scenario
-    return found
+    changed: dict[str, Any] = {"typed": path} if has_place else {}
+    found: Any = replace(scenario, **changed)
+    recipe: Recipe = found
+    return recipe

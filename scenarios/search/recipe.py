@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 from scenarios.build import SCENARIOS
@@ -38,66 +39,80 @@ def found(base: Scenario, candidate: Scenario, board: str, limits: Limits) -> Sc
 
 def source(typed: str, base: Scenario, scenario: Scenario, point: Point, command: str) -> str:
     """The text of the file."""
-    changed = {
-        field.name: getattr(scenario, field.name)
-        for field in fields(scenario)
-        if field.name not in TOLD_APART and getattr(scenario, field.name) != getattr(base, field.name)
-    }
-    imports = {("dataclasses", "replace")} | {used for value in changed.values() for used in _used(value)}
-    if typed in SCENARIOS:
-        module, attribute = SCENARIOS[typed]
-        imports.add((module, attribute))
-        origin = attribute
+    named, given = SCENARIOS.get(typed), f"BASE = find({_text(typed)})"
+    written = Written()
+    written.imports["dataclasses"] = {"replace"}
+    if named:
+        written.imports[named[0]] = {f"{named[1]} as BASE"}
     else:
-        imports.add(("scenarios.build", "find"))
-        origin = f"find({typed!r})"
+        written.imports["scenarios.build"] = {"find"}
+    changed = {
+        f.name: written.changed(getattr(scenario, f.name), getattr(base, f.name), f"BASE.{f.name}")
+        for f in fields(scenario)
+        if f.name not in TOLD_APART and getattr(scenario, f.name) != getattr(base, f.name)
+    }
+    told = (
+        f"{100 * point.accuracy:.1f} % on the validation split, {point.size_kb:.1f} KB, {point.step_us:.1f} us a step"
+    )
     lines = [
-        f'"""{scenario.title}: found by {command}',
+        f"# Found by: {' '.join(command.split())}",
+        f"# Candidate {point.number}, after its short training: {told}.",
+        *written.import_lines(),
         "",
-        f"Candidate {point.number}, after its short training: {100 * point.accuracy:.1f} % on the validation split, "
-        f"{point.size_kb:.1f} KB, {point.step_us:.1f} us a step.",
-        '"""',
-        "",
-        *_import_lines(imports),
-        "",
+        *([] if named else [given, ""]),
         "SCENARIO = replace(",
-        f"    {origin},",
-        f"    name={scenario.name!r},",
-        f"    title={scenario.title!r},",
-        *(f"    {name}={_written(value)}," for name, value in changed.items()),
+        "    BASE,",
+        f"    name={_text(scenario.name)},",
+        f"    title={_text(scenario.title)},",
+        *(f"    {name}={text}," for name, text in changed.items()),
         ")",
         "",
     ]
     return "\n".join(lines)
 
 
-def _import_lines(imports: set[tuple[str, str]]) -> list[str]:
-    by_module: dict[str, list[str]] = {}
-    for module, name in sorted(imports):
-        by_module.setdefault(module, []).append(name)
-    own = by_module.pop("dataclasses")
-    return [
-        f"from dataclasses import {', '.join(own)}",
-        "",
-        *(f"from {m} import {', '.join(n)}" for m, n in by_module.items()),
-    ]
+@dataclass
+class Written:
+    """Values as Python text, and what that text imports."""
+
+    imports: dict[str, set[str]] = field(default_factory=dict)
+    """Names by their modules."""
+
+    def changed(self, value: Any, before: Any, where: str) -> str:
+        """What makes the value out of the one that is found at `where`."""
+        if type(value) is not type(before) or not is_dataclass(value):
+            return self.whole(value)
+        told = [
+            f"{f.name}={self.changed(getattr(value, f.name), getattr(before, f.name), f'{where}.{f.name}')}"
+            for f in fields(value)
+            if getattr(value, f.name) != getattr(before, f.name)
+        ]
+        return f"replace({where}, {', '.join(told)})"
+
+    def whole(self, value: Any) -> str:
+        """The value from nothing; dataclasses without the fields that are as by default."""
+        if isinstance(value, tuple):
+            return f"({', '.join(map(self.whole, value))}{',' * (len(value) == 1)})"
+        if isinstance(value, str):
+            return _text(value)
+        if not is_dataclass(value):
+            return repr(value)
+        kind = type(value)
+        self.imports.setdefault(kind.__module__, set()).add(kind.__qualname__)
+        told = [f"{f.name}={self.whole(getattr(value, f.name))}" for f in fields(value) if not _as_by_default(f, value)]
+        return f"{kind.__qualname__}({', '.join(told)})"
+
+    def import_lines(self) -> list[str]:
+        """In their order: of Python first."""
+        lines = [f"from {module} import {', '.join(sorted(names))}" for module, names in sorted(self.imports.items())]
+        own = [line for line in lines if line.startswith("from dataclasses ")]
+        return [*own, "", *(line for line in lines if line not in own)]
 
 
-def _used(value: Any) -> set[tuple[str, str]]:
-    """Every class that the text of the value names."""
-    if isinstance(value, tuple):
-        return {used for item in value for used in _used(item)}
-    if not is_dataclass(value) or isinstance(value, type):
-        return set()
-    parts = {used for field in fields(value) for used in _used(getattr(value, field.name))}
-    return {(type(value).__module__, type(value).__qualname__)} | parts
+def _as_by_default(told: Field[Any], value: Any) -> bool:
+    default = told.default_factory() if told.default_factory is not MISSING else told.default
+    return bool(default is not MISSING and getattr(value, told.name) == default)
 
 
-def _written(value: Any) -> str:
-    """Dataclasses without the fields that are as by default."""
-    if isinstance(value, tuple):
-        return f"({', '.join(map(_written, value))}{',' * (len(value) == 1)})"
-    if not is_dataclass(value) or isinstance(value, type):
-        return repr(value)
-    told = [f"{field.name}={_written(getattr(value, field.name))}" for field in fields(value) if field.init]
-    return f"{type(value).__qualname__}({', '.join(told)})"
+def _text(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False)

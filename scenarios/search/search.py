@@ -64,9 +64,10 @@ class Found:
 
 def run(plan: Plan, workers: int, console: Console, command: str) -> Found:
     """Search and build; InputError before anything is written where the budget excludes everything."""
-    scenario, limits, space = plan.recipe, plan.limits, plan.space(plan.recipe)
-    meter = Meter(scenario, plan.machine)
+    scenario, limits, machine = plan.recipe, plan.limits, plan.machine
+    space = plan.space(scenario)
     pipeline.look_for_data(scenario)
+    meter = Meter(scenario, machine)
     console.print(f"[bold]{escape(scenario.title)}[/] for {plan.board}, {escape(str(limits))}", soft_wrap=True)
 
     def measure(values: Values) -> Costs:

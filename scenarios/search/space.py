@@ -73,8 +73,9 @@ class OfMethod:
     def put(self, scenario: Scenario, value: Any) -> Scenario:
         """The scenario with this value."""
         changed = {self.field: self.named[value] if self.named else value}
-        methods = tuple(replace(m, **changed) if isinstance(m, self.kind) else m for m in scenario.compress)
-        return replace(scenario, compress=methods)
+        methods: list[Any] = list(scenario.compress)
+        put = tuple(replace(m, **changed) if isinstance(m, self.kind) else m for m in methods)
+        return replace(scenario, compress=put)
 
     def get(self, scenario: Scenario) -> Any:
         """The scenario's own value, by its name where it has one; None where no method is of the kind."""
@@ -182,7 +183,7 @@ def _nearest(values: Sequence[Value], own: Any) -> Value:
 
 def fixed(space: Sequence[Dimension], text: str) -> tuple[Dimension, ...]:
     """The space with the dimensions of `--fix stride=3,block=8x1` held at those values."""
-    by_name = {dimension.name: dimension for dimension in space}
+    by_name: dict[str, Dimension] = {dimension.name: dimension for dimension in space}
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, equals, typed = (word.strip() for word in part.partition("="))
         if not equals:
@@ -190,15 +191,11 @@ def fixed(space: Sequence[Dimension], text: str) -> tuple[Dimension, ...]:
         if name not in by_name:
             raise InputError(f"--fix does not know {name!r}{meant(name, by_name)}. It takes: {', '.join(by_name)}.")
         allowed = by_name[name].values
-        value = next((value for value in allowed if typed in (str(value), f"{value:g}" if _is(value) else "")), None)
+        value = next((v for v in allowed if typed == (v if isinstance(v, str) else f"{v:g}")), None)
         if value is None:
             raise InputError(f"--fix got {name}={typed}, which is not searched. Choose one of: {_told(allowed)}.")
         by_name[name] = Choice(name, (value,), by_name[name].place)
     return tuple(by_name.values())
-
-
-def _is(value: Value) -> bool:
-    return not isinstance(value, str)
 
 
 def _told(values: Sequence[Value]) -> str:

@@ -20,13 +20,14 @@ import optuna
 from optuna.samplers import TPESampler
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from device_runtime.errors import InputError
 from scenarios.search.front import Point
 from scenarios.search.plan import JOURNAL, Plan
 
-DIRECTIONS = ("maximize", "minimize", "minimize")
+DIRECTIONS = (StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE, StudyDirection.MINIMIZE)
 """Accuracy, bytes, microseconds for a second of audio."""
 
 STARTUP_TRIALS = 6
@@ -118,7 +119,7 @@ def _mend(path: Path, lock: FileLock) -> None:
 
 
 @contextmanager
-def alive(folder: Path) -> Iterator[dict[str, str]]:
+def alive(folder: Path) -> Iterator[dict[str, int | str]]:
     """What a worker notes with its trials; others can tell by it whether the worker is still there."""
     workers = folder / "workers"
     workers.mkdir(parents=True, exist_ok=True)
@@ -126,7 +127,7 @@ def alive(folder: Path) -> Iterator[dict[str, str]]:
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         try:
-            yield {WORKER: path.stem, HOST: socket.gethostname(), LOCK: str(path.resolve())}
+            yield {WORKER: os.getpid(), HOST: socket.gethostname(), LOCK: str(path.resolve())}
         finally:
             path.unlink()
 

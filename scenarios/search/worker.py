@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import signal
 import sys
@@ -16,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import optuna
 import torch
@@ -28,7 +30,7 @@ from scenarios.search.cost import Costs, Meter
 from scenarios.search.front import Point, goes_on
 from scenarios.search.plan import Plan
 from scenarios.search.reach import nearest
-from scenarios.search.space import Value, candidate
+from scenarios.search.space import Value, Values, candidate
 from scenarios.search.study import ACCEPTED, ERROR, HEARD, alive, counted, open_study, points
 from scenarios.training import Trainings
 from train.data.cache import cache_folder
@@ -53,7 +55,7 @@ class Worker:
 
     plan: Plan
     study: optuna.Study
-    noted: dict[str, str]
+    noted: dict[str, int | str]
 
     def __post_init__(self) -> None:
         self.scenario, self.limits, self.rungs = self.plan.recipe, self.plan.limits, self.plan.rungs
@@ -62,9 +64,10 @@ class Worker:
         self.base = shared(self.plan)
 
     def run(self) -> None:
-        """Until enough candidates were trained."""
+        """Until enough candidates were trained, or the search that started this worker is gone."""
         errors = rejected = 0
-        while len(counted(self.study)) < self.plan.trials:
+        search = os.getppid()
+        while len(counted(self.study)) < self.plan.trials and os.getppid() == search:
             trial = self.study.ask()
             for name, value in self.noted.items():
                 trial.set_user_attr(name, value)
@@ -109,7 +112,7 @@ class Worker:
     def moved_inside(self, values: dict[str, Value]) -> dict[str, Value]:
         """A point within the budget near these values."""
 
-        def measure(there: dict[str, Value]) -> Costs:
+        def measure(there: Values) -> Costs:
             return self.meter.before_training(candidate(self.scenario, self.space, there), with_memory=False)
 
         return nearest(self.space, values, measure, self.limits).values
@@ -127,7 +130,7 @@ class Worker:
                 told = {**costs.as_dict(), "memory_mb": before.memory_mb}
                 excess = self.limits.excess(told)
                 keeps = all(share <= 0 for share in excess.values())
-                noted = {"accuracy": accuracy, "rung": rung, "keeps": keeps, **told}
+                noted: dict[str, Any] = {"accuracy": accuracy, "rung": rung, "keeps": keeps, **told}
                 trial.set_user_attr(f"rung{rung}", noted)
                 point = Point(number=trial.number, values=values, **noted)
                 others = [other for other in counted(self.study) if other.number != trial.number]
