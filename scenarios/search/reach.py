@@ -53,7 +53,8 @@ def check(space: Sequence[Dimension], start: Values, measure: Measure, memory_mb
         return at
     for name, limit in limits.given.items():
         alone = Limits(**{name: limit})
-        least = nearest(space, at.values, memory_mb if name == "memory_mb" else measure, alone)
+        near = nearest(space, at.values, measure, alone)
+        least = Reached(near.values, memory_mb(near.values))
         if _far(least, alone) > 0:
             raise InputError(
                 f"the budget excludes every candidate: {name}={limit:g}, but the least that was found is "
