@@ -132,7 +132,9 @@ class Meter:
         thresholds = {label: 0.555 for label in scenario.mix.labels if not label.startswith("_")}
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "candidate.bundle"
-            bundle.write(path, manifest(scenario, thresholds, self.card), model, lambda _: None)
+            bundle.write(
+                path, manifest(Trainings(scenario, Path(), Path()), thresholds, self.card), model, lambda _: None
+            )
             session = Session.open(path, "native")
             step_us = self.machine.step_us(session)
             return Costs(

@@ -8,7 +8,7 @@ from typing import Any
 
 from scenarios.model_card import commit
 from scenarios.report.content import Promise
-from scenarios.report.series_content import Chart, Column, Figure, Line, Mark, Row, Section, SeriesReport, Table
+from scenarios.report.series_content import Chart, Column, Figure, Line, Points, Row, Section, SeriesReport, Table
 from scenarios.report.text import kilobytes, percent
 from scenarios.report_parts import at_most, machine, now
 from scenarios.search.front import Point, front
@@ -118,19 +118,23 @@ def _digits(best: Sequence[Point], name: str) -> int:
 
 
 def _chart(points: Sequence[Point], full: Sequence[Point], best: Point) -> Chart:
-    stairs = front(full)
-    marks = tuple(Mark(point.size_kb, _told(point, point == best), point.accuracy) for point in points)
-    xs = tuple(point.size_kb for point in _rising(stairs))
+    rising = _rising(front(full))
+    stopped = [point for point in points if point not in full]
+    groups = {"trained to the end": [p for p in full if p != best], "stopped early": stopped, "chosen": [best]}
     return Chart(
         caption=(
-            "Every dot is a candidate as far as it was trained; those on the line are the best of their size. "
-            "Hover over a dot to see which one it is."
+            "Every mark is a candidate as far as it was trained; the line joins the best of their size. Hover over a mark "
+            "to see which one it is."
         ),
         x_name="KB on the device",
         y_name="validation accuracy",
-        lines=(Line("best of its size", xs, tuple(point.accuracy for point in _rising(stairs))),),
-        marks=marks,
+        lines=(Line("best of its size", tuple(p.size_kb for p in rising), tuple(p.accuracy for p in rising)),),
+        points=tuple(_group(name, group) for name, group in groups.items() if group),
     )
+
+
+def _group(name: str, group: Sequence[Point]) -> Points:
+    return Points(name, tuple(p.size_kb for p in group), tuple(p.accuracy for p in group), tuple(map(_told, group)))
 
 
 def _rising(stairs: Sequence[Point]) -> list[Point]:
@@ -142,8 +146,5 @@ def _rising(stairs: Sequence[Point]) -> list[Point]:
     return best
 
 
-def _told(point: Point, is_best: bool) -> str:
-    chosen = ", chosen" if is_best else ""
-    return (
-        f"candidate {point.number}{chosen}: {100 * point.accuracy:.1f} % at {point.size_kb:.1f} KB, rung {point.rung}"
-    )
+def _told(point: Point) -> str:
+    return f"candidate {point.number}: {100 * point.accuracy:.1f} % at {point.size_kb:.1f} KB, rung {point.rung + 1}"

@@ -10,7 +10,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 from device_runtime import codecs
-from device_runtime.arithmetic import Affine, Dense, Gru, Model
+from device_runtime.arithmetic import Dense, Gru, Model
+from device_runtime.products import Affine, Product
 
 ROWS = codecs.DENSE_ROWS
 
@@ -57,19 +58,28 @@ def work(model: Model, rule: Spread) -> Counter[str]:
                 windows = layer.windows(size)
                 for kind, count in _product(layer.affine, rule).items():
                     done[kind] += windows * count
-                done["outputs"] += windows * len(layer.affine.bias)
+                done["outputs"] += windows * layer.affine.rows
                 size = layer.outputs(size)
             case Gru():
                 done += _product(layer.input, rule) + _product(layer.state, rule)
                 done["units"] += layer.hidden
                 size = layer.hidden
     done += _product(model.head, rule)
-    done["scores"] += len(model.head.bias)
+    done["scores"] += model.head.rows
     return done
 
 
-def _product(affine: Affine, rule: Spread) -> Counter[str]:
-    """A product with one matrix."""
+def _product(product: Product, rule: Spread) -> Counter[str]:
+    """A product with a matrix, or with two: what lies between them is rounded as a dense layer's outputs are."""
+    done: Counter[str] = Counter()
+    for factor in product.factors:
+        done += _matrix(factor, rule)
+    done["outputs"] += sum(factor.rows for factor in product.factors[:-1])
+    return done
+
+
+def _matrix(affine: Affine, rule: Spread) -> Counter[str]:
+    """A product with one matrix as the engine stores it."""
     stored = codecs.smallest(affine.weight)
     blocks = -(-stored.rows // ROWS)
     dense = blocks * -(-stored.columns // (codecs.TILE // ROWS))
