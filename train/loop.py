@@ -120,7 +120,7 @@ def _one_epoch(
     total = 0.0
     for step, batch in enumerate(epochs.draw(generator)):
         run.optimizer.zero_grad(set_to_none=True)
-        value = _learn(run, tuple(run.processes.share(tensor) for tensor in batch), loss, epochs.parts)
+        value = _learn(run, batch, loss, epochs.parts)
         if run.products.step(run.optimizer, run.model.parameters(), run.schedule.clip_norm):
             run.rate.step()
         total += value
@@ -134,13 +134,15 @@ def _one_epoch(
 
 
 def _learn(run: _Run, batch: Batch, loss: Callable[[nn.Module, Batch], torch.Tensor], parts: int) -> float:
-    """Add the gradient of a batch, part by part; return its loss."""
-    whole, total = len(batch[0]), 0.0
-    for part in zip(*(tensor.tensor_split(min(parts, whole)) for tensor in batch), strict=True):
+    """Add the gradient of this process's share of a batch, part by part; return its loss."""
+    shared = [run.processes.share(tensor) for tensor in batch]
+    weight, whole, total = run.processes.weight(len(batch[0])), len(shared[0]), 0.0
+    for part in zip(*(tensor.tensor_split(min(parts, whole)) for tensor in shared), strict=True):
         with run.products.mixed():
             value = loss(run.parallel, part)
-        if parts > 1:
-            value = value * (len(part[0]) / whole)
+        counts = weight * len(part[0]) / whole
+        if counts != 1:
+            value = value * counts
         run.products.backward(value)
         total += float(value.detach())
     return total
