@@ -12,6 +12,7 @@ from torch import nn
 
 from compress.recurrence import quantize_frames, quantize_state, recur
 from compress.rows import Each, Rows, round_half_up
+from compress.weight_grids import ALL_INT8, Grids
 from device_runtime import arithmetic
 from device_runtime.fixed_point import INT8_MAX, STATE_COPY_SCALE
 
@@ -63,7 +64,7 @@ class Int8Layers(nn.Module):
     input_gain: torch.Tensor
     output_gains: torch.Tensor
 
-    def __init__(self, model: FloatLayers, input_gain: float, output_gains: Sequence[float]):
+    def __init__(self, model: FloatLayers, input_gain: float, output_gains: Sequence[float], grids: Grids = ALL_INT8):
         super().__init__()
         self.feature_size = model.feature_size
         self.register_buffer("input_gain", torch.tensor(input_gain, dtype=torch.float32))
@@ -73,17 +74,19 @@ class Int8Layers(nn.Module):
         self.hops = [dense.hop for dense in model.dense]
         rows: list[Rows] = []
         for dense in model.dense:
-            rows.append(Rows(dense.affine.weight, dense.affine.bias, *first))
+            grid = grids.most if rows else grids.ends
+            rows.append(Rows(dense.affine.weight, dense.affine.bias, *first, grid=grid))
             first = (1.0, 0.0)
         self.dense = Each(rows)
-        inputs, states = [], []
+        inputs: list[Rows] = []
+        states: list[Rows] = []
         for gru in model.grus:
             weight_in, weight_state, bias_in, bias_state = gru.all_weights[0]
-            inputs.append(Rows(weight_in, bias_in, *first))
-            states.append(Rows(weight_state, bias_state))
+            inputs.append(Rows(weight_in, bias_in, *first, grid=grids.most if rows or inputs else grids.ends))
+            states.append(Rows(weight_state, bias_state, grid=grids.most))
             first = (1.0, 0.0)
         self.gru_inputs, self.gru_states = Each(inputs), Each(states)
-        self.head = Rows(model.head.weight, model.head.bias)
+        self.head = Rows(model.head.weight, model.head.bias, grid=grids.ends)
 
     def run(self, frames: torch.Tensor) -> Activations:
         """(batch, steps, feature_size) through every layer but the head."""

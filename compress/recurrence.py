@@ -123,7 +123,8 @@ class _Recurrence(torch.autograd.Function):
             dh = dh * rzs[:, step, hidden:] + dgh @ scaled
         dgx, dgh = torch.stack(gates[::-1], dim=1), torch.stack(states[::-1], dim=1)
         dweight = torch.einsum("btg,bth->gh", dgh * scale, hqs)
-        return dgx, dweight, None, dgh.sum(dim=(0, 1))  # type: ignore[return-value]  # scales are not trained
+        dscale = (dweight * weight).sum(dim=1) / scale if ctx.needs_input_grad[2] else None
+        return dgx, dweight, dscale, dgh.sum(dim=(0, 1))  # type: ignore[return-value]
 
 
 class _Decoding(torch.autograd.Function):
