@@ -36,9 +36,9 @@ class RemoveUnits:
 
     With a unit go its rows in all three gates, its column in the recurrent matrix, and its columns in whatever reads
     it: all that is left of the layer is what a smaller layer has (intrinsic sparse structures: Wen et al. 2018,
-    arXiv:1709.05027). A unit is worth the sum of what would go with it: of its squared weights, or of weight x gradient,
-    which tells what the loss would miss. Remove units before single blocks are zeroed: rows that move up would shift
-    the blocks.
+    arXiv:1709.05027). A unit is worth the sum of what would go with it: of its squared weights, or of weight x
+    gradient, which tells what the loss would miss. Remove units before single blocks are zeroed: rows that move up
+    would shift the blocks.
     """
 
     keep: float
