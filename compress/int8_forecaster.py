@@ -40,8 +40,14 @@ def is_forecaster(model: FloatLayers) -> TypeGuard[FloatForecaster]:
 class Int8Forecaster(Int8Layers):
     """A forecaster that computes in int8 and can still be trained."""
 
-    def __init__(self, forecaster: FloatForecaster, input_gain: float, output_gains: Sequence[float]):
-        super().__init__(forecaster, input_gain, output_gains)
+    def __init__(
+        self,
+        forecaster: FloatForecaster,
+        input_gain: float,
+        output_gains: Sequence[float],
+        factor_gains: Sequence[float] = (),
+    ):
+        super().__init__(forecaster, input_gain, output_gains, factor_gains)
         self.width = forecaster.width
         self.positions = nn.Parameter(forecaster.positions.detach().clone())
         linear = forecaster.linear

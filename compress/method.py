@@ -25,6 +25,9 @@ class Workbench(Protocol):
         The batches are the same in each call.
         """
 
+    def value(self, model: nn.Module) -> float:
+        """What epochs are chosen by, on the validation split; higher is better."""
+
     def tune(
         self,
         model: nn.Module,

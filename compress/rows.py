@@ -5,8 +5,7 @@ Rounding passes gradients straight through (Bengio, Leonard & Courville 2013, ar
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -58,13 +57,6 @@ class Rows(nn.Module):
         """The very numbers that `forward` uses."""
         weight, scale, bias = self.parts(input_scale)
         return arithmetic.Affine(weight.numpy().astype(np.int8), scale.numpy().copy(), bias.numpy().copy())
-
-
-class Each(nn.ModuleList):
-    """A list of `Rows` that a type checker knows to be one."""
-
-    def __iter__(self) -> Iterator[Rows]:
-        return cast(Iterator[Rows], super().__iter__())
 
 
 def on_bias_grid(v: torch.Tensor) -> torch.Tensor:

@@ -9,6 +9,7 @@ from typing import Any, Protocol, cast
 import torch
 from torch import nn
 
+from compress.deployed import refuse_other_cells
 from compress.method import Workbench
 from compress.prune import hold_zeros
 from compress.scores import Magnitude, Score
@@ -71,6 +72,7 @@ class RemoveUnits:
 
     def apply(self, student: nn.Module, bench: Workbench) -> nn.Module:
         """Narrow in place, training on after each round."""
+        refuse_other_cells(student)
         wide = [layer.units for layer in layers(student)]
         for done in range(1, self.rounds + 1):
             found = layers(student)

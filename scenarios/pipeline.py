@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.markup import escape
 from torch import nn
 
+from compress.deployed import refuse_other_cells
 from compress.qat import Int8Student
 from device_runtime.arithmetic import Float32
 from device_runtime.errors import InputError
@@ -50,6 +51,7 @@ def run(scenario: Scenario, runs: Path, console: Console | None = None, options:
     console = console or Console(stderr=True)
     folder = runs / scenario.name
     look_for_data(scenario)
+    refuse_other_cells(scenario.student)
     trainings = Trainings(scenario, folder / "checkpoints", cache_folder() / "features", runs / TEACHERS)
     console.print(f"[bold]{escape(scenario.title)}[/]: {escape(', '.join(trainings.labels))}", soft_wrap=True)
     # heard now: a bar within the bar of a training would leave empty lines in a log

@@ -19,7 +19,7 @@ from train.distill import FrameLoss, clip_loss
 from train.loop import AfterStep, History, Schedule, fit
 from train.material import Material
 from train.student import Student
-from train.teacher import Teacher
+from train.teacher import Teacher, TeacherConfig
 from train.teaching import taught_copies
 from train.training_losses import training_losses
 
@@ -68,11 +68,11 @@ class Trainings:
     @cached_property
     def teachers(self) -> list[Teacher]:
         """Trained, ready to teach."""
-        return [self._teacher(self.scenario.seed + i) for i in range(self.scenario.teachers)]
+        return [self._teacher(shape, self.scenario.seed + i) for i, shape in enumerate(self.scenario.teacher_shapes)]
 
-    def _teacher(self, seed: int) -> Teacher:
+    def _teacher(self, shape: TeacherConfig, seed: int) -> Teacher:
         torch.manual_seed(seed)
-        teacher = Teacher(self.scenario.teacher, len(self.labels))
+        teacher = Teacher(shape, len(self.labels))
         batch = batches.epochs(self.copies, AS_THEY_ARE, self.scenario.teacher_warp)
         schedule = self.scenario.teacher_schedule
         self._fit(f"teacher-{seed}", teacher, batch, clip_loss, self.teacher_value, schedule, seed)
@@ -85,6 +85,10 @@ class Trainings:
         batch, objective = self._taught_epochs, loss or self.hint_loss
         self._fit(f"{name}-{seed}", student, batch, objective, self.student_value, self.scenario.schedule, seed)
         return student
+
+    def value(self, model: nn.Module) -> float:
+        """As `student_value`, for compress methods."""
+        return self.student_value(model)
 
     def student_value(self, student: nn.Module) -> float:
         """What epochs are chosen by: words recognized, cold and warm, where few clips without a word set one off."""

@@ -38,6 +38,8 @@ from scenarios import bundling, pipeline, training
 from scenarios.benchmarks.peers import PEERS
 from scenarios.measure import weights_of
 from scenarios.model_card import commit
+from train.cells import Bidirectional, Lstm
+from train.teacher import ensemble
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -86,6 +88,25 @@ def test_the_bundle_opens_on_every_engine_and_gives_its_golden_bits(built):
         assert golden.replay(engines.load(name, opened), golden.read(opened)) == 0
     session = Session.open(built.bundle)
     assert len(list(session.listen(read_audio(built.report.parent / "example.wav")))) > 50
+
+
+def test_a_student_that_could_not_be_deployed_is_refused_before_it_is_trained(scenario, tmp_path):
+    lstm = replace(scenario, student=replace(scenario.student, cell=Lstm()))
+    with pytest.raises(InputError, match="a student with cells of lstm is trained and compared, but only gru is"):
+        pipeline.run(lstm, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_teachers_of_several_kinds_teach_one_student(house, scenario, tmp_path):
+    other = replace(scenario.teacher, hidden=4, cell=Bidirectional(Lstm()))
+    several = replace(scenario, teachers=(scenario.teacher, other), hint=1.0)
+    trainings = training.Trainings(several, tmp_path, house / "cache")
+    assert [type(teacher.gru) for teacher in trainings.teachers] == [torch.nn.GRU, torch.nn.LSTM]
+    clips = trainings.taught[0]
+    expected = ensemble(trainings.teachers, torch.from_numpy(clips.vectors.astype(np.float32)))
+    assert torch.allclose(torch.from_numpy(clips.taught), expected, atol=0.02)
+    assert clips.hints.shape == (len(clips), 2 * (scenario.teacher.hidden + 4))
+    assert 0 <= trainings.student_value(trainings.student(0)) <= 1
 
 
 def test_nothing_is_left_beside_the_run_s_results(built):

@@ -66,7 +66,9 @@ def _taught(
     if not hints:
         return taught
     if not inside.exists():
-        parts = (torch.from_numpy(taught.vectors[at : at + BATCH]).float() for at in range(0, len(copy), BATCH))
+        parts = (
+            torch.from_numpy(taught.vectors[at : at + BATCH].astype(np.float32)) for at in range(0, len(copy), BATCH)
+        )
         save_array(inside, np.concatenate([embeddings(teachers, part).half().numpy() for part in parts]))
     return replace(taught, hints=np.load(inside))
 

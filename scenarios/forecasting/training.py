@@ -101,6 +101,10 @@ class ForecastTrainings:
         loss = self.loss(scenario.soft)
         self._fit(title, model, self._windows(loss), loss, schedule, scenario.seed, after_step, best_from, settings)
 
+    def value(self, model: nn.Module) -> float:
+        """Minus the error that epochs are chosen by, for compress methods: higher is better."""
+        return -self.error(model)
+
     def error(self, model: nn.Module, split: str = "validation") -> float:
         """What epochs are chosen by: the mean absolute error of the median, which the loss is made of."""
         return errors(model, self.windows(split)).mae

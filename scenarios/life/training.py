@@ -94,6 +94,10 @@ class LifeTrainings:
         batches = self._epochs(self.teachers)
         self._fit(title, model, batches, schedule, self.scenario.seed, after_step, best_from, settings)
 
+    def value(self, model: nn.Module) -> float:
+        """Minus the error that epochs are chosen by, for compress methods: higher is better."""
+        return -self.error(model)
+
     def error(self, model: nn.Module) -> float:
         """What epochs are chosen by: RMSE in cycles over all cycles of the engines that were held out."""
         return life_errors(model, self.held_out, self.scenario.loss.cap).rmse
