@@ -181,7 +181,8 @@ def layers(student: nn.Module) -> list[Layer]:
 def _parts(student: nn.Module) -> list[str]:
     """What the config calls the rows of each dense layer; InputError where this is no student that can be narrowed."""
     config, dense, grus = (getattr(student, what, None) for what in ("config", "dense", "grus"))
-    if config is None or dense is None or not grus or any(type(gru) is not nn.GRU for gru in grus):
+    plain = [type(layer.affine) is nn.Linear for layer in dense or ()] + [type(gru) is nn.GRU for gru in grus or ()]
+    if config is None or dense is None or not grus or not all(plain):
         raise InputError(
             f"RemoveUnits got a {type(student).__name__}, whose layers it does not know: it narrows dense layers and "
             "GRUs of a float student. Put it before the methods that replace them."
