@@ -37,9 +37,9 @@ class RemoveUnits:
 
     With a unit go its rows in all three gates, its column in the recurrent matrix, and its columns in whatever reads
     it: all that is left of the layer is what a smaller layer has (intrinsic sparse structures: Wen et al. 2018,
-    arXiv:1709.05027). A unit is worth the sum of what would go with it: of squared weights, or of weight x gradient,
-    which tells what the loss would miss. Remove units before single blocks are zeroed: rows that move up would shift
-    the blocks.
+    arXiv:1709.05027). A unit is worth the sum of what would go with it: of its squared weights, or of weight x
+    gradient, which tells what the loss would miss. Remove units before single blocks are zeroed: rows that move up
+    would shift the blocks.
     """
 
     keep: float
@@ -181,7 +181,8 @@ def layers(student: nn.Module) -> list[Layer]:
 def _parts(student: nn.Module) -> list[str]:
     """What the config calls the rows of each dense layer; InputError where this is no student that can be narrowed."""
     config, dense, grus = (getattr(student, what, None) for what in ("config", "dense", "grus"))
-    if config is None or dense is None or not grus or any(type(gru) is not nn.GRU for gru in grus):
+    plain = [type(layer.affine) is nn.Linear for layer in dense or ()] + [type(gru) is nn.GRU for gru in grus or ()]
+    if config is None or dense is None or not grus or not all(plain):
         raise InputError(
             f"RemoveUnits got a {type(student).__name__}, whose layers it does not know: it narrows dense layers and "
             "GRUs of a float student. Put it before the methods that replace them."
