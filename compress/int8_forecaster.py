@@ -42,9 +42,14 @@ class Int8Forecaster(Int8Layers):
     """A forecaster that computes in int8 and can still be trained."""
 
     def __init__(
-        self, forecaster: FloatForecaster, input_gain: float, output_gains: Sequence[float], grids: Grids = ALL_INT8
+        self,
+        forecaster: FloatForecaster,
+        input_gain: float,
+        output_gains: Sequence[float],
+        factor_gains: Sequence[float] = (),
+        grids: Grids = ALL_INT8,
     ):
-        super().__init__(forecaster, input_gain, output_gains, grids)
+        super().__init__(forecaster, input_gain, output_gains, factor_gains, grids)
         self.width = forecaster.width
         self.positions = nn.Parameter(forecaster.positions.detach().clone())
         linear = forecaster.linear

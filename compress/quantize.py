@@ -9,8 +9,9 @@ from typing import cast
 import torch
 from torch import nn
 
+from compress.factored_gru import FactoredGru
 from compress.int8_forecaster import Int8Forecaster, is_forecaster
-from compress.int8_layers import FloatLayers
+from compress.int8_layers import FloatLayers, dense_outputs
 from compress.method import Workbench
 from compress.prune import keep_zeros
 from compress.qat import Int8Student
@@ -75,16 +76,25 @@ def calibrate(
     """
     with torch.no_grad():
         input_gain = _gain(frames, activations)
-        x, gains = (frames - model.mean) / model.std, []
-        for dense in model.dense:
-            x = torch.relu(dense.affine(x.unfold(-1, dense.affine.in_features, dense.hop))).flatten(-2)
-            gains.append(_gain(x, activations))
+        normalised, *outputs = dense_outputs(model, frames)
+        gains = [_gain(output, activations) for output in outputs]
+        between = _between_factors(model, outputs[-1] if outputs else normalised)
     if is_forecaster(model):
-        return Int8Forecaster(model, input_gain, gains, grids)
-    return Int8Student(model, 2.0 ** math.floor(math.log2(input_gain)), gains, grids)
+        return Int8Forecaster(model, input_gain, gains, between, grids)
+    return Int8Student(model, 2.0 ** math.floor(math.log2(input_gain)), gains, between, grids)
 
 
 def _gain(values: torch.Tensor, activations: Range) -> float:
     some = values.reshape(1, -1)[:, :: max(1, values.numel() // MOST_VALUES)]
     share = float(activations.shares(some, _INT8_CODES))
     return INT8_MAX / max(float(values.abs().max()) * share, 1e-6)
+
+
+def _between_factors(model: FloatLayers, x: torch.Tensor) -> list[float]:
+    """The gains between the factors of the GRUs' matrices, for what x (clips, steps, inputs) makes of them."""
+    largest: list[float] = []
+    if any(isinstance(gru, FactoredGru) for gru in model.grus):
+        for gru in model.grus:
+            largest += gru.largest_between(x) if isinstance(gru, FactoredGru) else []
+            x, _ = gru(x)
+    return [INT8_MAX / max(value, 1e-6) for value in largest]

@@ -6,8 +6,7 @@ grids are learned with the weights (Esser et al. 2020, arXiv:1902.08153).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -85,13 +84,6 @@ class Rows(nn.Module):
             check_deployable(self.levels())
             weight, scale, bias = self.parts(input_scale)
         return arithmetic.Affine(weight.numpy().astype(np.int8), scale.numpy().copy(), bias.numpy().copy())
-
-
-class Each(nn.ModuleList):
-    """A list of `Rows` that a type checker knows to be one."""
-
-    def __iter__(self) -> Iterator[Rows]:
-        return cast(Iterator[Rows], super().__iter__())
 
 
 def on_bias_grid(v: torch.Tensor, per_unit: int = BIAS_PER_UNIT) -> torch.Tensor:

@@ -12,7 +12,7 @@ pytest.importorskip("ai_edge_litert", reason="needs LiteRT")
 
 import torch
 
-from compress.prune import block_mask
+from compress.blocks import block_mask
 from compress.quantize import Int8, calibrate
 from compress.ranges import LeastError, Percentile
 from compress.weight_grids import INT8, Grids, Linear, PowersOfTwo
