@@ -48,7 +48,8 @@ def command(scenario: Recipe, options: Sequence[str]) -> str:
     """What to type to build it again."""
     name = scenario.name.removesuffix("_quick")
     quick = ["--quick"] if name != scenario.name else []
-    return shlex.join(["tinyrnn", "build", name, "--seed", str(scenario.seed), *options, *quick])
+    typed = getattr(scenario, "typed", "") or name
+    return shlex.join(["tinyrnn", "build", typed, "--seed", str(scenario.seed), *options, *quick])
 
 
 def at_most(what: str, promised: float, measured: float, unit: str) -> report.Promise:

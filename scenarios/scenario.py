@@ -102,6 +102,9 @@ class Scenario:
     notes: tuple[str, ...] = field(default=())
     """What a reader of the report must know."""
 
+    typed: str = ""
+    """What `tinyrnn build` was told, where that is not the name: a file."""
+
     @property
     def teacher_shapes(self) -> tuple[TeacherConfig, ...]:
         """One for each teacher."""
