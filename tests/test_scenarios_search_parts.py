@@ -12,8 +12,10 @@ pytest.importorskip("torch", reason="searching needs torch")
 pytest.importorskip("optuna", reason="a search is Optuna's")
 
 import tiny_scenario
+from compress.lowrank import LowRank
 from compress.prune import Prune
 from compress.quantize import Int8
+from compress.ranks import Fixed
 from device_runtime.errors import InputError
 from scenarios.arabic_commands import SCENARIO as ARABIC
 from scenarios.build import find
@@ -70,7 +72,7 @@ def test_what_a_budget_is_exceeded_by():
 def test_every_value_of_every_dimension_makes_another_scenario():
     for scenario in (DEMO, ARABIC):
         space = speech(scenario)
-        own = own_values(scenario, space)
+        own = {**own_values(scenario, space), "hidden": 64, "projection": 64}  # ranks need room
         for dimension in space:
             made = {repr(candidate(scenario, space, {**own, dimension.name: value})) for value in dimension.values}
             assert len(made) == len(dimension.values) > 1, dimension.name
@@ -88,6 +90,15 @@ def test_a_recipe_that_does_not_prune_has_no_dimensions_of_pruning():
     names = [dimension.name for dimension in speech(replace(DEMO, compress=(Int8(),)))]
     assert "hidden" in names
     assert "sparsity" not in names
+
+
+def test_a_rank_is_no_higher_than_the_smallest_matrix_has():
+    space = speech(DEMO)
+    made = candidate(DEMO, space, {**own_values(DEMO, space), "rank": 48, "hidden": 64, "projection": 24})
+    assert made.compress[0] == LowRank(Fixed(24), epochs=4)
+    assert made.compress[1:] == DEMO.compress
+    assert own_values(made, space)["rank"] == 24
+    assert candidate(made, space, {**own_values(made, space), "rank": 0}).compress == DEMO.compress
 
 
 def test_what_is_fixed_is_not_searched():

@@ -11,7 +11,9 @@ from typing import Any, Protocol
 
 from optuna.trial import Trial
 
+from compress.lowrank import LowRank
 from compress.prune import Prune
+from compress.ranks import Fixed
 from device_runtime.errors import InputError
 from device_runtime.meant import meant
 from scenarios.scenario import Scenario
@@ -142,6 +144,31 @@ class Choice:
         return chosen
 
 
+@dataclass(frozen=True)
+class RankOfGrus:
+    """The rank of each GRU matrix, by a low-rank method before all others; 0: the matrices stay whole.
+
+    Before pruning, which then zeroes blocks of the factors: factors of a pruned matrix would have no zeros.
+    """
+
+    share: float = 0.25
+    """Epochs of the method, as a share of the student's."""
+
+    def put(self, scenario: Scenario, value: Any) -> Scenario:
+        """The scenario with this rank, or with the highest that its smallest matrix can have; after the student's."""
+        methods = tuple(m for m in scenario.compress if not isinstance(m, LowRank))
+        if value:
+            student = scenario.student
+            rank = min(value, student.hidden, student.projection or student.hidden)
+            methods = (LowRank(Fixed(rank), max(1, round(self.share * scenario.schedule.epochs))), *methods)
+        return replace(scenario, compress=methods)
+
+    def get(self, scenario: Scenario) -> Any:
+        """The scenario's own rank."""
+        ranks = [m.rank for m in scenario.compress if isinstance(m, LowRank)]
+        return next((rank.rank for rank in ranks if isinstance(rank, Fixed)), 0)
+
+
 BLOCKS = {"8x1": (8, 1), "8x2": (8, 2), "16x1": (16, 1), "16x2": (16, 2)}
 """Rows x columns that are zero together."""
 
@@ -154,6 +181,7 @@ def speech(scenario: Scenario) -> tuple[Dimension, ...]:
         Steps("channels", 4, 32, 4, OfStudent("channels")),
         Steps("layers", 1, 2, 1, OfStudent("gru_layers")),
         Steps("stride", 2, 5, 1, OfStudent("stride")),
+        Steps("rank", 0, 48, 8, RankOfGrus()),
         Steps("distillation", 0.0, 0.9, 0.1, OfScenario("soft")),
     )
     pruned: tuple[Dimension, ...] = (
