@@ -11,6 +11,7 @@ from torch import nn
 
 from compress.factored_gru import Factors, Matrix
 from compress.rows import Rows, round_half_up
+from compress.weight_grids import INT8, WeightGrid
 from device_runtime import arithmetic
 from device_runtime.fixed_point import INT8_MAX
 
@@ -20,11 +21,11 @@ class FactoredRows(nn.Module):
 
     gain: torch.Tensor
 
-    def __init__(self, factors: Factors, gain: float, std: float = 1.0, mean: float = 0.0):
+    def __init__(self, factors: Factors, gain: float, std: float = 1.0, mean: float = 0.0, grid: WeightGrid = INT8):
         super().__init__()
-        self.inner = Rows(factors.inner, torch.zeros(factors.rank), std, mean)
+        self.inner = Rows(factors.inner, torch.zeros(factors.rank), std, mean, grid)
         self.register_buffer("gain", torch.tensor(gain, dtype=torch.float32))
-        self.outer = Rows(factors.outer, factors.bias)
+        self.outer = Rows(factors.outer, factors.bias, grid=grid)
 
     @property
     def columns(self) -> int:
@@ -56,8 +57,10 @@ class Each(nn.ModuleList):
         return cast(Iterator[AnyRows], super().__iter__())
 
 
-def rows_of(matrix: Matrix, gains: Iterator[float], std: float = 1.0, mean: float = 0.0) -> AnyRows:
+def rows_of(
+    matrix: Matrix, gains: Iterator[float], std: float = 1.0, mean: float = 0.0, grid: WeightGrid = INT8
+) -> AnyRows:
     """Those of one matrix, or of its two factors, which take the next of the gains."""
     if isinstance(matrix, Factors):
-        return FactoredRows(matrix, next(gains), std, mean)
-    return Rows(matrix.weight, matrix.bias, std, mean)
+        return FactoredRows(matrix, next(gains), std, mean, grid)
+    return Rows(matrix.weight, matrix.bias, std, mean, grid)

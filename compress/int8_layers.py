@@ -15,6 +15,7 @@ from compress.factored_gru import FactoredGru, matrices
 from compress.factored_rows import AnyRows, Each, rows_of
 from compress.recurrence import quantize_frames, quantize_state, recur
 from compress.rows import Rows, round_half_up
+from compress.weight_grids import ALL_INT8, Grids
 from device_runtime import arithmetic
 from device_runtime.fixed_point import INT8_MAX, STATE_COPY_SCALE
 
@@ -81,6 +82,7 @@ class Int8Layers(nn.Module):
         input_gain: float,
         output_gains: Sequence[float],
         factor_gains: Sequence[float] = (),
+        grids: Grids = ALL_INT8,
     ):
         """`factor_gains` are those between the factors of GRU matrices that have two, in their order."""
         super().__init__()
@@ -93,7 +95,8 @@ class Int8Layers(nn.Module):
         self.hops = [dense.hop for dense in model.dense]
         rows: list[Rows] = []
         for dense in model.dense:
-            rows.append(Rows(dense.affine.weight, dense.affine.bias, *first))
+            grid = grids.most if rows else grids.ends
+            rows.append(Rows(dense.affine.weight, dense.affine.bias, *first, grid=grid))
             first = (1.0, 0.0)
         self.dense = Each(rows)
         inputs: list[AnyRows] = []
@@ -101,11 +104,11 @@ class Int8Layers(nn.Module):
         gains = iter(factor_gains)
         for gru in model.grus:
             of_input, of_state = matrices(gru)
-            inputs.append(rows_of(of_input, gains, *first))
-            states.append(rows_of(of_state, gains))
+            inputs.append(rows_of(of_input, gains, *first, grid=grids.most if rows or inputs else grids.ends))
+            states.append(rows_of(of_state, gains, grid=grids.most))
             first = (1.0, 0.0)
         self.gru_inputs, self.gru_states = Each(inputs), Each(states)
-        self.head = Rows(model.head.weight, model.head.bias)
+        self.head = Rows(model.head.weight, model.head.bias, grid=grids.ends)
 
     def run(self, frames: torch.Tensor) -> Activations:
         """(batch, steps, feature_size) through every layer but the head."""

@@ -9,6 +9,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
+from compress.deployed import refuse_other_cells
 from compress.factored_gru import FactoredGru, Factors, Matrix, matrices
 from compress.int8_layers import FloatLayers, dense_outputs
 from compress.method import Workbench
@@ -40,6 +41,7 @@ class LowRank:
 
     def apply(self, student: nn.Module, bench: Workbench) -> nn.Module:
         """Factor in place, then train on."""
+        refuse_other_cells(student)
         layers = cast(FloatLayers, student)
         grus = cast(nn.ModuleList, layers.grus)
         with torch.no_grad():

@@ -136,10 +136,12 @@ class _Recurrence(torch.autograd.Function):
                 inners.append(dgh)
             dh = dh * rzs[:, step, hidden:] + dgh @ scaled
         dgx, dgh = torch.stack(gates[::-1], dim=1), torch.stack(states[::-1], dim=1)
+        learned = ctx.needs_input_grad  # gx, then the parts
         if not inner:
-            return dgx, *_affine_backward(dgh, scale, hqs)
-        of_inner = _affine_backward(torch.stack(inners[::-1], dim=1), inner[1], hqs)
-        return dgx, *of_inner, None, *_affine_backward(dgh, scale, between[0].clamp(-INT8_MAX, INT8_MAX))
+            return dgx, *_affine_backward(dgh, weight, scale, hqs, learned[2])
+        of_inner = _affine_backward(torch.stack(inners[::-1], dim=1), inner[0], inner[1], hqs, learned[2])
+        q = between[0].clamp(-INT8_MAX, INT8_MAX)
+        return dgx, *of_inner, None, *_affine_backward(dgh, weight, scale, q, learned[6])
 
 
 def _between(q: torch.Tensor, weight: torch.Tensor, scale: torch.Tensor, bias: torch.Tensor, gain: torch.Tensor) -> Any:
@@ -147,9 +149,13 @@ def _between(q: torch.Tensor, weight: torch.Tensor, scale: torch.Tensor, bias: t
     return torch.floor(((q @ weight.T) * scale + bias) * gain + 0.5)
 
 
-def _affine_backward(dv: torch.Tensor, scale: torch.Tensor, q: torch.Tensor) -> tuple[torch.Tensor, None, torch.Tensor]:
-    """The gradients of weight, scale (not trained) and bias, all steps together."""
-    return torch.einsum("btg,bth->gh", dv * scale, q), None, dv.sum(dim=(0, 1))
+def _affine_backward(
+    dv: torch.Tensor, weight: torch.Tensor, scale: torch.Tensor, q: torch.Tensor, scale_learned: bool
+) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:
+    """The gradients of weight, scale and bias, all steps together."""
+    dweight = torch.einsum("btg,bth->gh", dv * scale, q)
+    dscale = (dweight * weight).sum(dim=1) / scale if scale_learned else None
+    return dweight, dscale, dv.sum(dim=(0, 1))
 
 
 class _Decoding(torch.autograd.Function):

@@ -20,11 +20,14 @@ class Score(Protocol):
     def batches(self) -> int:
         """Of training data, looked at before anything is removed; 0 where the weights alone tell."""
 
-    def learned(self, so_far: torch.Tensor, weight: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
-        """What is known of each weight after one more batch; all three, and the answer, have the weight's shape."""
+    def learned(self, so_far: torch.Tensor, product: torch.Tensor) -> torch.Tensor:
+        """What is known after one more batch, whose `product` of weight and gradient is what the loss would miss.
+
+        Of each weight, or summed over what goes together: a unit's products cancel where its weights do.
+        """
 
     def worth(self, weight: torch.Tensor, learned: torch.Tensor) -> torch.Tensor:
-        """Of each weight; blocks compete by the mean of it."""
+        """Of each weight (blocks compete by the mean of it), or of whatever it was learned of."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Magnitude:
         """None."""
         return 0
 
-    def learned(self, so_far: torch.Tensor, weight: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
+    def learned(self, so_far: torch.Tensor, product: torch.Tensor) -> torch.Tensor:
         """Nothing is learned from gradients."""
         return so_far
 
@@ -62,9 +65,9 @@ class Gradient:
             raise InputError(f"Gradient got momentum {self.momentum}: it is a share from 0 to below 1, such as 0.99.")
         _look_at_some(self, self.batches)
 
-    def learned(self, so_far: torch.Tensor, weight: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
+    def learned(self, so_far: torch.Tensor, product: torch.Tensor) -> torch.Tensor:
         """The moving average with one more batch in it."""
-        return self.momentum * so_far + (1 - self.momentum) * (weight * gradient).abs()
+        return self.momentum * so_far + (1 - self.momentum) * product.abs()
 
     def worth(self, weight: torch.Tensor, learned: torch.Tensor) -> torch.Tensor:
         """The average itself."""
@@ -84,9 +87,9 @@ class Movement:
     def __post_init__(self) -> None:
         _look_at_some(self, self.batches)
 
-    def learned(self, so_far: torch.Tensor, weight: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
+    def learned(self, so_far: torch.Tensor, product: torch.Tensor) -> torch.Tensor:
         """The sum with one more batch in it."""
-        return so_far - weight * gradient
+        return so_far - product
 
     def worth(self, weight: torch.Tensor, learned: torch.Tensor) -> torch.Tensor:
         """The sum itself; negative where training drives the weight towards zero."""
@@ -135,7 +138,7 @@ class Evidence:
         with torch.no_grad():
             for weight, so_far, before in zip(self.of, self.learned, self.before, strict=False):
                 if weight.grad is not None:
-                    so_far.copy_(self.score.learned(so_far, before, weight.grad))
+                    so_far.copy_(self.score.learned(so_far, before * weight.grad))
 
     def remember(self) -> None:
         """The weights as they are now, of which the next gradients will be."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Protocol, cast
 
 import torch
 from torch import nn
 
+from compress.deployed import refuse_other_cells
 from compress.method import Workbench
 from compress.prune import hold_zeros
-from compress.scores import Evidence, Magnitude, Score
+from compress.scores import Magnitude, Score
 from device_runtime.errors import InputError
 
 DENSE = ("channels", "projection")
@@ -36,8 +37,9 @@ class RemoveUnits:
 
     With a unit go its rows in all three gates, its column in the recurrent matrix, and its columns in whatever reads
     it: all that is left of the layer is what a smaller layer has (intrinsic sparse structures: Wen et al. 2018,
-    arXiv:1709.05027). A unit is worth the sum of the worths of what would go with it. Remove units before single blocks
-    are zeroed: rows that move up would shift the blocks.
+    arXiv:1709.05027). A unit is worth the sum of what would go with it: of its squared weights, or of weight x
+    gradient, which tells what the loss would miss. Remove units before single blocks are zeroed: rows that move up
+    would shift the blocks.
     """
 
     keep: float
@@ -70,6 +72,7 @@ class RemoveUnits:
 
     def apply(self, student: nn.Module, bench: Workbench) -> nn.Module:
         """Narrow in place, training on after each round."""
+        refuse_other_cells(student)
         wide = [layer.units for layer in layers(student)]
         for done in range(1, self.rounds + 1):
             found = layers(student)
@@ -91,14 +94,20 @@ class RemoveUnits:
 
     def _worths(self, student: nn.Module, found: Sequence[Layer], bench: Workbench) -> list[torch.Tensor]:
         """Of the units of each layer."""
-        weights = list(dict.fromkeys(met.weight for layer in found for met in layer.mets))
-        evidence = Evidence(self.score, weights)
-        if self.score.batches:
-            evidence.look(student, bench.losses(student, self.score.batches))
-        of = dict(zip(weights, evidence.worths(), strict=True))
-        return [
-            sum((met.per_unit(of[met.weight], layer.units) for met in layer.mets), torch.zeros(())) for layer in found
-        ]
+        if not self.score.batches:
+            return [layer.per_unit(lambda weight: self.score.worth(weight, weight)) for layer in found]
+        learned = [torch.zeros(layer.units) for layer in found]
+        for loss in bench.losses(student, self.score.batches):
+            student.zero_grad(set_to_none=True)
+            loss.backward()
+            products = [layer.per_unit(_product) for layer in found]
+            learned = [self.score.learned(*known) for known in zip(learned, products, strict=True)]
+        student.zero_grad(set_to_none=True)
+        return [self.score.worth(known, known) for known in learned]
+
+
+def _product(weight: torch.Tensor) -> torch.Tensor:
+    return torch.zeros_like(weight) if weight.grad is None else weight * weight.grad
 
 
 @dataclass(frozen=True)
@@ -137,6 +146,11 @@ class Layer:
     units: int
     mets: tuple[Met, ...]
 
+    def per_unit(self, of: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+        """Something of each number that goes with a unit, summed: (units,)."""
+        with torch.no_grad():
+            return torch.stack([met.per_unit(of(met.weight), self.units) for met in self.mets]).sum(dim=0)
+
     def narrow(self, worth: torch.Tensor, count: int) -> None:
         """Keep so many units, those that are worth most, in the order they had."""
         kept = worth.argsort(descending=True, stable=True)[:count].sort().values
@@ -167,7 +181,8 @@ def layers(student: nn.Module) -> list[Layer]:
 def _parts(student: nn.Module) -> list[str]:
     """What the config calls the rows of each dense layer; InputError where this is no student that can be narrowed."""
     config, dense, grus = (getattr(student, what, None) for what in ("config", "dense", "grus"))
-    if config is None or dense is None or not grus or any(type(gru) is not nn.GRU for gru in grus):
+    plain = [type(layer.affine) is nn.Linear for layer in dense or ()] + [type(gru) is nn.GRU for gru in grus or ()]
+    if config is None or dense is None or not grus or not all(plain):
         raise InputError(
             f"RemoveUnits got a {type(student).__name__}, whose layers it does not know: it narrows dense layers and "
             "GRUs of a float student. Put it before the methods that replace them."

@@ -55,7 +55,7 @@ FACTORED = {
         tiny_model(36, (("dense", 16, 40, 20), ("dense", 5, 16, 8), ("gru", 20)), 200, 6), (5, 3, 9, 4, 2)
     ),
     "ranks above the matrix": factored(tiny_model(37, (("gru", 5),), 3, 2), (40, 33, 7)),
-    "the widest factors": factored(tiny_model(38, (("dense", 40, 1024, 1), ("gru", 3)), 1024, 2), (1024, 65, 64, 130)),
+    "the widest factors": factored(tiny_model(38, (("dense", 40, 1024, 1), ("gru", 3)), 1024, 2), (5, 1024, 64, 130)),
     "a forecaster": factored(
         tiny_model(39, (("dense", 20, 26, 26), ("gru", 24), ("decode", 5)), 26, 3, linear=(24, 30)), (0, 9, 7, 10)
     ),

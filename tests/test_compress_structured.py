@@ -156,6 +156,29 @@ def test_gradients_may_tell_which_units_are_missed():
     assert bool((heads(Magnitude()) == 0).all(dim=0).any()), "by size it would stay"
 
 
+class Told:
+    """A score that remembers what it was told."""
+
+    batches = 1
+
+    def learned(self, so_far, product):
+        self.product = product
+        return product
+
+    def worth(self, weight, learned):
+        return learned
+
+
+def test_what_the_loss_would_miss_of_a_unit_is_summed_before_its_size_is_taken():
+    made, bench, score = student(StudentConfig(channels=0, projection=0, hidden=6)), Bench(), Told()
+    bench.losses = lambda model, batches: [model.head.weight.sum()]
+    expected = made.head.weight.detach().sum(dim=0)
+    RemoveUnits(keep=1.0, epochs=0, score=score).apply(made, bench)
+    torch.testing.assert_close(score.product, expected)
+    assert bool((expected < 0).any() and (expected > 0).any())
+    assert all(parameter.grad is None for parameter in made.parameters())
+
+
 def test_zeros_made_before_stay_zero_while_it_trains_on():
     zeroed = Prune(sparsity=0.6, epochs=0, ramp=0, block=(1, 1), smallest=100).apply(student(), Bench())
     narrow = RemoveUnits(keep=0.5, epochs=1).apply(zeroed, Bench())
@@ -224,6 +247,8 @@ def test_settings_that_make_no_sense_are_refused(wrong, message):
 def test_a_model_that_it_does_not_know_is_refused():
     message = r"RemoveUnits got a {}, whose layers it does not know: it narrows dense layers and GRUs of a float"
     int8 = Int8().apply(student(), Bench())
-    for model in (nn.Linear(3, 2), int8):
+    replaced = student()
+    replaced.dense[0].affine = nn.Sequential(nn.Linear(40, 2), nn.Linear(2, 8))
+    for model in (nn.Linear(3, 2), int8, replaced):
         with pytest.raises(InputError, match=message.format(type(model).__name__)):
             RemoveUnits(keep=0.5, epochs=0).apply(model, Bench())

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
+import torch
 
 import test_scenarios_forecasting as waves
 import tiny_scenario
@@ -13,6 +14,11 @@ from device_runtime.errors import InputError
 from scenarios.toolbox import __main__ as toolbox
 from scenarios.toolbox import forecast, page, speech
 from scenarios.toolbox.contestant import Contestant, Outcome
+from scenarios.toolbox.in_torch import rounded
+from scenarios.toolbox.speech_contest import sharing
+from train.cells import Bidirectional, Lstm, MinGru
+from train.sizing import weights
+from train.student import Student, StudentConfig
 
 
 def outcome(group, name, warm, kb, seed=0, **changes):
@@ -99,6 +105,36 @@ def test_each_contestant_is_bundled_proved_and_streamed_and_not_measured_twice(t
     monkeypatch.setattr(speech, "contest", None)
     assert toolbox.main(arguments) == 0
     assert capsys.readouterr().out == first
+
+
+def test_a_contestant_is_taught_by_its_own_teachers(tiny, tmp_path):
+    shared = speech.trainings(tmp_path, tmp_path)
+    pair = (speech.BASE.teacher, replace(speech.BASE.teacher, cell=Bidirectional(Lstm())))
+    own = sharing(shared, replace(speech.BASE, teachers=pair))
+    assert [type(teacher.gru).__name__ for teacher in own.teachers] == ["GRU", "LSTM"]
+    assert own.copies is shared.copies
+    assert sharing(shared, speech.BASE).taught is shared.taught
+
+
+def test_a_cell_that_no_engine_runs_competes_in_torch(tiny, capsys, monkeypatch):
+    shape = replace(speech.BASE.student, cell=MinGru())
+    entrant = Contestant("cells", "mingru", replace(speech.BASE, student=shape, compress=()))
+    monkeypatch.setattr(speech, "contestants", lambda: iter([entrant]))
+    assert toolbox.main(["arabic_commands", "--seeds", "1", "--runs", str(tiny / "runs")]) == 0
+    assert "| - | " in capsys.readouterr().out
+    told = json.loads((tiny / "runs/toolbox/arabic_commands/outcomes/cells-mingru-0.json").read_text())
+    assert set(told["measured"]) == {"warm", "cold"}
+    assert told["weights"] == weights(shape, labels=4)
+    assert told["device_bytes"] - told["weights"] == 8 * (4 + 24 + 64 + 4), "rows: convolution, projection, cell, head"
+
+
+def test_rounded_matrices_are_codes_times_a_scale_a_row():
+    student = Student(StudentConfig(cell=Lstm()), labels=4)
+    matrix, exact = rounded(student).grus[0].lstm.weight_hh_l0.detach(), student.grus[0].lstm.weight_hh_l0.detach()
+    codes = matrix / (exact.abs().amax(dim=1, keepdim=True) / 127)
+    assert torch.allclose(codes, codes.round(), atol=1e-3)
+    assert not torch.equal(matrix, exact)
+    assert torch.allclose(matrix, exact, atol=float(exact.abs().max()) / 200)
 
 
 def test_a_forecaster_competes_by_its_errors_on_every_test_window(tmp_path, monkeypatch):

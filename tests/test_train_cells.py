@@ -96,6 +96,18 @@ def test_gradients_that_are_written_out_are_those_of_the_equations(cell, inputs)
     assert torch.autograd.gradcheck(run, (x, state, *values))
 
 
+@EACH
+def test_a_cell_learns_in_bfloat16_what_it_does_in_float32(cell):
+    layer, x = cell.layer(INPUTS, HIDDEN), torch.randn(3, 9, INPUTS)
+    whole, behind = layer(x)
+    with torch.autocast("cpu", torch.bfloat16):
+        rough, state = layer(x)
+        layer(x, state)[0].float().sum().backward()
+    assert torch.allclose(rough.float(), whole, atol=0.05)
+    assert torch.allclose(state.float(), behind, atol=0.05)
+    assert all(bool(torch.isfinite(p.grad).all()) for p in layer.parameters())
+
+
 def test_sru_is_its_equations():
     layer, x, c = Sru().layer(INPUTS, HIDDEN), torch.randn(2, 4, INPUTS), torch.randn(1, 2, HIDDEN)
     y, behind = layer(x, c)

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.amp import custom_bwd, custom_fwd
 
 ZETA_BEGINS, NU_BEGINS = 1.0, -4.0
 """Before their sigmoids, as in the authors' own EdgeML."""
@@ -53,6 +54,7 @@ class _Recurrence(torch.autograd.Function):
     """Backpropagation through time is written out, as in `compress.recurrence`: a third of autograd's time."""
 
     @staticmethod
+    @custom_fwd(device_type="cpu", cast_inputs=torch.float32)  # under autocast, too: small errors would add up in time
     def forward(
         ctx: Any,
         seen: torch.Tensor,  # (steps, batch, hidden)
@@ -73,18 +75,26 @@ class _Recurrence(torch.autograd.Function):
         return states
 
     @staticmethod
+    @custom_bwd(device_type="cpu")
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        u, zeta, nu, start, states, z, n = ctx.saved_tensors
-        before = torch.cat([start[None], states[:-1]])
-        by_new = (zeta * (1 - z) + nu) * (1 - n * n)  # what changes of the two sums do to the state
-        by_gate = (before - zeta * n) * z * (1 - z)
-        by_both = by_new + by_gate
-        total, summed = torch.empty_like(grad), torch.empty_like(grad)
-        carried = torch.zeros_like(start)
-        for step in reversed(range(len(grad))):
-            torch.add(grad[step], carried, out=total[step])
-            torch.mul(total[step], by_both[step], out=summed[step])
-            carried = torch.addmm(total[step] * z[step], summed[step], u)
-        du = summed.flatten(0, 1).T @ before.flatten(0, 1)
-        dbias_gate, dbias = (total * by_gate).sum(dim=(0, 1)), (total * by_new).sum(dim=(0, 1))
-        return summed, du, dbias_gate, dbias, (total * (1 - z) * n).sum(), (total * n).sum(), carried
+        u, zeta, nu, start, states, gates, news = ctx.saved_tensors
+        grad = grad.contiguous()  # what follows the layer counts steps second
+        summed, carried = torch.empty_like(states), torch.zeros_like(start)
+        dbias_gate, dzeta, dnu = torch.zeros_like(start), torch.zeros_like(start), torch.zeros_like(start)
+        for step in reversed(range(len(grad))):  # step by step all the way: what a step needs stays in the CPU's cache
+            before = states[step - 1] if step else start
+            z, n = gates[step], news[step]
+            total = carried.add_(grad[step])
+            kept, by_new = total * z, total * n
+            given = total - kept
+            dnu += by_new
+            dzeta.addcmul_(given, n)
+            dnew = torch.addcmul(given * zeta, total, nu)
+            dnew.addcmul_(dnew * n, n, value=-1)  # through tanh: 1 - n^2
+            dgate = torch.addcmul(kept * before, zeta * kept, n, value=-1).mul_(1 - z)
+            dbias_gate += dgate
+            torch.add(dnew, dgate, out=summed[step])
+            carried = kept.addmm_(summed[step], u)
+        du = summed.flatten(0, 1).T @ torch.cat([start[None], states[:-1]]).flatten(0, 1)
+        dbias_gate, both = dbias_gate.sum(dim=0), summed.sum(dim=(0, 1))
+        return summed, du, dbias_gate, both - dbias_gate, dzeta.sum(), dnu.sum(), carried

@@ -217,7 +217,7 @@ static bool read_matrices(const file *f, tinyrnn *model, uint64_t at, uint32_t m
         if (records == MAX_MATRICES) {
             return refuse(f, "it has more than %d matrices", MAX_MATRICES);
         }
-        if (at + MATRIX > f->size) {
+        if (at + (uint64_t)MATRIX * matrices > f->size) {
             return refuse(f, "it ends within its matrices");
         }
         if (!read_matrix(f, (size_t)at, m)) {

@@ -69,6 +69,17 @@ static size_t row_offset_bytes(const tinyrnn *model, const matrix *m) {
     return model->kernel->needs_row_offset ? 4 * (round_up(m->rows, HIGH_ROWS)) : 0;
 }
 
+/* Of scales or biases of which the last lanes would be other parts of the file: numbers that are not normal cost some
+ * processors a hundred times as much as zeros. */
+static size_t filled_up_bytes(const matrix *m) {
+    return m->rows % SLACK_ROWS == 0 ? 0 : sizeof(float) * round_up(m->rows, SLACK_ROWS);
+}
+
+static const float *filled_up(const matrix *m, const float *values, uint8_t *to) {
+    const size_t bytes = filled_up_bytes(m);
+    return bytes == 0 ? values : memcpy(memset(to, 0, bytes), values, sizeof(float) * m->rows);
+}
+
 static size_t zeros_bytes(const tinyrnn *model) {
     return model->decoded > 0 ? 4 * (3 * (size_t)model->decoded + SLACK_ROWS) : 0;
 }
@@ -82,6 +93,8 @@ static size_t arena_bytes(const tinyrnn *model) {
         take(&at, row_offset_bytes(model, &model->matrices[i]));
         take(&at, tinyrnn_spread_bytes(model->kernel, &model->matrices[i]));
         take(&at, tinyrnn_plan_bytes(&model->matrices[i]));
+        take(&at, filled_up_bytes(&model->matrices[i]));
+        take(&at, filled_up_bytes(&model->matrices[i]));
     }
     take(&at, zeros_bytes(model));
     take(&at, model->scratch_size);
@@ -154,6 +167,8 @@ tinyrnn *tinyrnn_open(const void *file, size_t size, const char *name, void *are
             tinyrnn_spread(m, base + take(&at, spread));
         }
         tinyrnn_plan(m, base + take(&at, tinyrnn_plan_bytes(m)));
+        m->scale = filled_up(m, m->scale, base + take(&at, filled_up_bytes(m)));
+        m->bias = filled_up(m, m->bias, base + take(&at, filled_up_bytes(m)));
     }
     model->zeros = memset(base + take(&at, zeros_bytes(model)), 0, zeros_bytes(model));
     model->scratch = base + take(&at, model->scratch_size);

@@ -84,6 +84,10 @@ class Untrained:
         if after_step:
             after_step(1.0)
 
+    def value(self, model: nn.Module) -> float:
+        """The same for all: nothing was learned."""
+        return 0.0
+
     def losses(self, model: nn.Module, batches: int) -> Iterator[torch.Tensor]:
         """Of nothing in particular."""
         for _ in range(batches):

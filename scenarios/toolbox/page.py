@@ -53,10 +53,18 @@ class Mean:
         return f"{self.group}: {self.name}"
 
     @property
+    def is_bundled(self) -> bool:
+        """Else it was measured in torch, and no engine runs it."""
+        return self.native_kb > 0
+
+    @property
     def row(self) -> Row:
         """Of the page's table."""
-        behind = (self.lowest, self.highest, self.device_kb, self.native_kb, self.nonzeros, self.step_us, self.train_s)
-        return Row(self.title, (*self.measured, *behind, float(self.seeds), float(self.differing_bits)))
+        native, step, bits = (
+            value if self.is_bundled else None for value in (self.native_kb, self.step_us, float(self.differing_bits))
+        )
+        behind = (self.lowest, self.highest, self.device_kb, native, self.nonzeros, step, self.train_s)
+        return Row(self.title, (*self.measured, *behind, float(self.seeds), bits))
 
 
 def means(outcomes: Sequence[Outcome]) -> list[Mean]:
@@ -92,8 +100,10 @@ def markdown(outcomes: Sequence[Outcome], shown: Shown) -> str:
     for m in means(outcomes):
         measured = [form.format(value) for form, value in zip(told, m.measured, strict=True)]
         span = f"{told[0].format(m.lowest)}-{told[0].format(m.highest)}"
-        cells = [m.title, *measured, span, f"{m.device_kb:.1f} KB", f"{m.native_kb:.1f} KB", f"{m.nonzeros:,.0f}"]
-        cells += [f"{m.step_us:.2f} us", f"{m.train_s:.0f} s", f"{m.seeds}", f"{m.differing_bits}"]
+        told_native = [f"{m.native_kb:.1f} KB", f"{m.step_us:.2f} us", f"{m.differing_bits}"]
+        native, step, bits = told_native if m.is_bundled else ("-", "-", "-")
+        cells = [m.title, *measured, span, f"{m.device_kb:.1f} KB", native, f"{m.nonzeros:,.0f}"]
+        cells += [step, f"{m.train_s:.0f} s", f"{m.seeds}", bits]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 

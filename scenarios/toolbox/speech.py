@@ -21,7 +21,9 @@ from scenarios.toolbox.contestant import Contestant
 from scenarios.toolbox.speech_contest import contest
 from scenarios.toolbox.task import Shown
 from scenarios.training import Trainings
+from train.cells import FastGrnn, Gru, Lstm, MinGru, Sru, Vanilla
 from train.data.cache import cache_folder
+from train.sizing import sized
 
 __all__ = ["NAME", "SHOWN", "contest", "contestants", "trainings"]
 
@@ -35,6 +37,9 @@ that every method can have its three seeds."""
 SPARSITY = 0.63
 
 BLOCKS = Prune(sparsity=SPARSITY, epochs=HEALING, block=(8, 1), ramp=0.4)
+
+CELLS = Gru(), MinGru(), Sru(), FastGrnn(), Lstm(), Vanilla()
+"""As float students of equal int8 weights, measured in torch: only the GRU is deployed."""
 
 BASE = replace(SMALL, schedule=replace(SMALL.schedule, epochs=EPOCHS))
 
@@ -55,6 +60,10 @@ def contestants() -> Iterator[Contestant]:
         yield Contestant("pruned", name, _then(prune, Int8()))
     for name, low_rank in factored().items():
         yield Contestant("low rank", name, _then(low_rank, Int8()))
+    for kilobytes in (10, 25):
+        for cell in CELLS:
+            student = sized(BASE.student, cell, 1000 * kilobytes, len(BASE.mix.labels))
+            yield Contestant("cells", f"{cell.name}, {kilobytes} KB of weights", replace(_then(), student=student))
     yield Contestant("taught", "labels only", replace(_then(Int8()), soft=0.0))
     yield Contestant("taught", "with the teacher's hint", replace(_then(Int8()), hint=1.0))
 

@@ -20,18 +20,22 @@ from scenarios.model_card import model_card
 from scenarios.pipeline import manifest, stream_of_tests
 from scenarios.scenario import Scenario
 from scenarios.toolbox.contestant import Contestant, Outcome, outcome
+from scenarios.toolbox.in_torch import in_torch
 from scenarios.training import Trainings
 from train.features import feature_vectors
 
 THRESHOLD = 0.5
 """Of every word: these bundles are compared by the highest score, and none is shipped."""
 
-SHARED = ("copies", "validation_copies", "teachers")
-"""What does not depend on the student, and takes minutes to load."""
+SHARED = ("copies", "validation_copies")
+"""What depends on the data alone, and takes minutes to load."""
 
 
 def contest(contestant: Contestant, seed: int, trainings: Trainings, folder: Path) -> Outcome:
-    """Build the contestant's bundle in `folder` and measure it; `trainings` holds the data and the teacher."""
+    """Build the contestant's bundle in `folder` and measure it; `trainings` holds the data and the teacher.
+
+    A recipe that compresses nothing has no bundle and is measured in torch.
+    """
     recipe = contestant.scenario
     if not isinstance(recipe, Scenario):
         raise InputError(f"{recipe.name} hears no words: it has no place among recipes for words.")
@@ -43,6 +47,8 @@ def contest(contestant: Contestant, seed: int, trainings: Trainings, folder: Pat
     for method in recipe.compress:
         student = method.apply(copy.deepcopy(student), own)
     train_s = time.process_time() - started
+    if not recipe.compress:
+        return in_torch(contestant, seed, own, student, train_s)
     if not isinstance(student, Int8Student):
         raise InputError(f"{contestant.name} does not end in int8, so it cannot be bundled. Put Int8 last.")
     path = folder / f"{contestant.slug}-{seed}.bundle"
@@ -53,12 +59,14 @@ def contest(contestant: Contestant, seed: int, trainings: Trainings, folder: Pat
 
 
 def sharing(trainings: Trainings, scenario: Scenario) -> Trainings:
-    """Trainings of another student on the data and by the teachers that these have loaded."""
+    """Trainings of another student on the data that these have loaded, and by their teachers if it has the same."""
     other = Trainings(scenario, trainings.folder, trainings.cache, trainings.teacher_folder)
     for name in SHARED:
         other.__dict__[name] = getattr(trainings, name)
-    if scenario.hint == trainings.scenario.hint:
-        other.__dict__["taught"] = trainings.taught
+    if scenario.teacher_shapes == trainings.scenario.teacher_shapes:
+        other.__dict__["teachers"] = trainings.teachers
+        if scenario.hint == trainings.scenario.hint:
+            other.__dict__["taught"] = trainings.taught
     return other
 
 
