@@ -73,7 +73,10 @@ def test_a_scenario_that_resembles_none_lists_them_all(tinyrnn):
     [
         (None, "there is no file own.py. Correct the path, or name a scenario: demo, "),
         ("WORDS = 3", "own.py has no SCENARIO, which is what a build takes. Name it so, as scenarios/demo.py does."),
-        ("SCENARIO = 3", "the SCENARIO of own.py is of the type int, expected a Scenario. See scenarios/demo.py for one."),
+        (
+            "SCENARIO = 3",
+            "the SCENARIO of own.py is of the type int, expected a Scenario. See scenarios/demo.py for one.",
+        ),
         (
             "from scenarios.scenario import Scenario as SCENARIO",
             "the SCENARIO of own.py is of the type type, expected a Scenario.",

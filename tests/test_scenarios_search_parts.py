@@ -114,6 +114,7 @@ def test_what_is_fixed_is_not_searched():
     [
         ("stride", "--fix got 'stride', expected a dimension and its value. For example: stride=3,block=8x1"),
         ("strid=3", "--fix does not know 'strid' (did you mean stride?). It takes: hidden, "),
+        ("bits=3", "--fix got bits=3, which is not searched. Choose one of: 8, 4, 4-log."),
         ("stride=7", "--fix got stride=7, which is not searched. Choose one of: 2, 3, 4, 5."),
     ],
 )
@@ -170,7 +171,7 @@ def test_the_recipe_that_is_written_builds_the_chosen_candidate(tmp_path, monkey
     Path("own.py").write_text("from scenarios.demo import SCENARIO\n")
     base = find(typed)
     space = speech(base)
-    values = {**own_values(base, space), "hidden": 24, "block": "16x1", "sparsity": 0.6, "distillation": 0.3}
+    values = {**own_values(base, space), "hidden": 24, "block": "16x1", "sparsity": 0.6, "bits": "4-log"}
     limits = Limits(size_kb=12)
     scenario = recipe.found(base, candidate(base, space, values), "pi-zero-2w", limits)
     scenario = replace(scenario, schedule=Schedule(epochs=9))
@@ -180,6 +181,7 @@ def test_the_recipe_that_is_written_builds_the_chosen_candidate(tmp_path, monkey
     assert scenario.name == "demo_pi_zero_2w"
     assert "# Candidate 7, after its short training: 90.0 % on the validation split, 11.5 KB, 10.0 us a step." in text
     assert "student=replace(BASE.student, hidden=24)" in text
+    assert "Int8(epochs=2, weights=PowersOfTwo())" in text
 
 
 def test_a_smaller_bundle_promises_no_accuracy_and_one_as_large_promises_the_same():
