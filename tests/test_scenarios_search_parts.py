@@ -16,11 +16,14 @@ from compress.lowrank import LowRank
 from compress.prune import Prune
 from compress.quantize import Int8
 from compress.ranks import Fixed
-from device_runtime.errors import InputError
+from device_runtime.errors import EngineError, InputError
+from device_runtime.session import Session
+from models import NATIVE, write_tiny_bundle
 from scenarios.arabic_commands import SCENARIO as ARABIC
 from scenarios.build import find
 from scenarios.demo import SCENARIO as DEMO
 from scenarios.search import recipe
+from scenarios.search.boards import Here
 from scenarios.search.front import Point, chosen, front, goes_on
 from scenarios.search.limits import Limits
 from scenarios.search.plan import Plan
@@ -196,6 +199,14 @@ def test_more_trials_of_the_same_search_are_one_study_and_another_budget_is_anot
     others = {replace(plan, budget="size_kb=21"), replace(plan, seed=1), replace(plan, quick=True)}
     assert len({plan.study_name, *(other.study_name for other in others)}) == 4
     assert Plan.from_json(plan.to_json()) == plan
+
+
+def test_this_machine_is_timed_by_its_native_engine_and_by_no_other(tmp_path):
+    write_tiny_bundle(tmp_path / "tiny.bundle")
+    with pytest.raises(EngineError, match=r"^the native engine is not built here, so that its steps cannot be timed\."):
+        Here().step_us(Session.open(tmp_path / "tiny.bundle", "reference"))
+    if NATIVE:
+        assert 0 < Here().step_us(Session.open(tmp_path / "tiny.bundle", "native")) < 1e6
 
 
 def test_passwords_are_not_told():
