@@ -123,8 +123,8 @@ def _chart(points: Sequence[Point], full: Sequence[Point], best: Point) -> Chart
     groups = {"trained to the end": [p for p in full if p != best], "stopped early": stopped, "chosen": [best]}
     return Chart(
         caption=(
-            "Every mark is a candidate as far as it was trained; the line joins the best of their size. "
-            "Hover over a mark to see which one it is."
+            "Every mark is a candidate as far as it was trained; the line joins the best of their size. Hover over a "
+            "mark to see which one it is."
         ),
         x_name="KB on the device",
         y_name="validation accuracy",

@@ -10,9 +10,11 @@ from compress.lowrank import LowRank
 from compress.method import Method
 from compress.prune import Prune
 from compress.quantize import Int8
+from compress.ranges import LeastError
 from compress.ranks import Energy, Fixed, Validated
 from compress.scores import Gradient, Movement
 from compress.structured import RemoveUnits
+from compress.weight_grids import Linear, PowersOfTwo
 from scenarios.arabic_commands import SMALL
 from scenarios.pipeline import TEACHERS
 from scenarios.report.series_content import Column
@@ -64,6 +66,10 @@ def contestants() -> Iterator[Contestant]:
         for cell in CELLS:
             student = sized(BASE.student, cell, 1000 * kilobytes, len(BASE.mix.labels))
             yield Contestant("cells", f"{cell.name}, {kilobytes} KB of weights", replace(_then(), student=student))
+    for name, int8 in quantized().items():
+        yield Contestant("quantized", name, _then(int8))
+    for name, methods in composed().items():
+        yield Contestant("composed", name, _then(*methods))
     yield Contestant("taught", "labels only", replace(_then(Int8()), soft=0.0))
     yield Contestant("taught", "with the teacher's hint", replace(_then(Int8()), hint=1.0))
 
@@ -90,6 +96,38 @@ def factored() -> dict[str, Method]:
         "rank 16, of the weights alone": LowRank(Fixed(16), HEALING, data_aware=False),
         "90 % of the energy": LowRank(Energy(0.9), HEALING),
         "rank by validation": LowRank(Validated(), HEALING),
+    }
+
+
+def quantized() -> dict[str, Int8]:
+    """Weights on other grids than 255 levels a row; all of them run on every engine."""
+    powers = Int8(epochs=QAT, learning_rate=4e-3, weights=PowersOfTwo())
+    return {
+        "8 bits, a unit a matrix, calibrated": Int8(weights=Linear(8, per="matrix")),
+        "8 bits, least error, calibrated": Int8(weights=Linear(8, range=LeastError())),
+        "4 bits, calibrated": Int8(weights=Linear(4, range=LeastError())),
+        "powers of two, calibrated": Int8(weights=PowersOfTwo()),
+        "powers of two, QAT": powers,
+        "4 bits, QAT": replace(powers, weights=Linear(4, range=LeastError())),
+        "4 bits without symmetry, QAT": replace(powers, weights=Linear(4, range=LeastError(), symmetric=False)),
+        "sums of two powers, QAT": replace(powers, weights=PowersOfTwo(terms=2)),
+    }
+
+
+def composed() -> dict[str, tuple[Method, ...]]:
+    """One method after another."""
+    powers = quantized()["powers of two, QAT"]
+    single = replace(BLOCKS, block=(1, 1))
+    return {
+        "single weights, powers of two": (single, powers),
+        "80 % of single weights, powers of two": (replace(single, sparsity=0.8), powers),
+        "blocks of 8x1, powers of two": (BLOCKS, powers),
+        "rank 16, powers of two": (LowRank(Fixed(16), HEALING), powers),
+        "rank 24, half of its weights, powers of two": (
+            LowRank(Fixed(24), HEALING),
+            replace(single, sparsity=0.5, smallest=512),
+            powers,
+        ),
     }
 
 
