@@ -131,7 +131,9 @@ def in_file(path: str) -> Recipe:
         raise InputError(f"{path} has no SCENARIO, which is what a build takes. Name it so, as scenarios/demo.py does.")
     if not (hasattr(scenario, "PIPELINE") and is_dataclass(scenario) and not isinstance(scenario, type)):
         kind = type(scenario).__name__
-        raise InputError(f"the SCENARIO of {path} is a {kind}, expected a Scenario. See scenarios/demo.py for one.")
+        raise InputError(
+            f"the SCENARIO of {path} is of the type {kind}, expected a Scenario. See scenarios/demo.py for one."
+        )
     has_place = any(field.name == "typed" for field in fields(scenario))
     changed: dict[str, Any] = {"typed": path} if has_place else {}
     found: Any = replace(scenario, **changed)

@@ -38,7 +38,9 @@ class Crew:
     def work(self) -> None:
         """Until the study has enough candidates; InputError with a worker's own words where none can work."""
         folder = self.plan.folder
-        (folder / "plan.json").write_text(self.plan.to_json())
+        told = folder / "plan.json"
+        told.touch(mode=0o600)  # it may hold the password of a database
+        told.write_text(self.plan.to_json())
         self.told = {trial.number for trial in self._done()}
         try:
             with self._progress() as progress:

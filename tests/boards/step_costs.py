@@ -20,6 +20,7 @@ from scipy.optimize import nnls
 
 from device_runtime import flat
 from device_runtime.arithmetic import Int8, Model
+from factored_models import factored
 from models import tiny_model
 from scenarios.search.boards import FILE
 from scenarios.search.work import KERNELS, KINDS, work
@@ -30,7 +31,7 @@ from .board import BOARDS
 from .emulator import Emulator, emulator
 from .missing import MissingError
 
-MODELS = 56
+MODELS = 96
 STEPS = 20
 PARTS = 4
 """Of the models: each is once left out."""
@@ -60,7 +61,7 @@ Row = tuple[Counter[str], float]
 
 
 def models(count: int = MODELS) -> Iterator[Model]:
-    """Random weights in the shapes that are searched, pruned and not, in 8 bits and in 4."""
+    """Random weights in the shapes that are searched: pruned, of low rank, in 8 bits and in 4, and as they are."""
     rng = np.random.default_rng(0)
     for seed in range(count):
         channels, projection = int(rng.choice([0, 4, 8, 12, 16, 24, 32])), int(rng.choice([0, 16, 24, 32, 40, 48, 64]))
@@ -72,8 +73,10 @@ def models(count: int = MODELS) -> Iterator[Model]:
             size = 9 * channels
         if projection:
             layers.append(("dense", projection, size, size))
-        layers += [("gru", hidden)] * int(rng.choice([1, 1, 2]))
-        whole = tiny_model(seed, layers, 200, int(rng.choice([3, 5, 6, 12, 42])))
+        dense, grus = len(layers), int(rng.choice([1, 1, 2]))
+        whole = tiny_model(seed, layers + [("gru", hidden)] * grus, 200, int(rng.choice([3, 5, 6, 12, 42])))
+        rank = int(rng.choice([0, 0, 8, 16, 24, 32, 48]))
+        whole = factored(whole, (*[0] * dense, *[rank] * 2 * grus, 0), seed)
         sparsity = float(rng.choice([0, 0.3, 0.5, 0.63, 0.75, 0.85, 0.92]))
         prune = without_blocks(sparsity, [(8, 1), (8, 2), (16, 1), (16, 2), (8, 4)][int(rng.integers(5))], seed)
         grid = GRIDS[int(rng.integers(len(GRIDS)))]
