@@ -119,14 +119,12 @@ def journal(runs="runs"):
     return open_study(plan)
 
 
-def kill_a_worker():
+def kill_a_worker(study):
     """Kill -9 the first worker that trains a candidate."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         time.sleep(0.05)
-        if not Path("runs/tiny.search/study.journal").exists():
-            continue
-        for trial in journal().get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             if ACCEPTED in trial.user_attrs:
                 os.kill(trial.user_attrs[WORKER]["pid"], signal.SIGKILL)
                 return
@@ -150,7 +148,7 @@ def test_a_search_survives_kill_9_and_ctrl_c_and_ends_with_a_front_a_recipe_and_
     assert not begun, "it is given to others"
     (first, *_) = [trial for trial in counted(journal()) if trial.state == TrialState.COMPLETE]
 
-    killer = threading.Thread(target=kill_a_worker)
+    killer = threading.Thread(target=kill_a_worker, args=[journal()])
     killer.start()
     code = cli.main([*map(str, command), "--trials", "3", "--json"])
     killer.join()
