@@ -16,19 +16,22 @@ from compress.lowrank import LowRank
 from compress.prune import Prune
 from compress.quantize import Int8
 from compress.ranks import Fixed
+from device_runtime import bundle
 from device_runtime.errors import EngineError, InputError
 from device_runtime.session import Session
 from models import NATIVE, write_tiny_bundle
+from processes import HOUSE
 from scenarios.arabic_commands import SCENARIO as ARABIC
 from scenarios.build import find
 from scenarios.demo import SCENARIO as DEMO
 from scenarios.search import recipe
-from scenarios.search.boards import Here
+from scenarios.search.boards import Here, machine
+from scenarios.search.cost import Meter
 from scenarios.search.front import Point, chosen, front, goes_on
 from scenarios.search.limits import Limits
 from scenarios.search.plan import Plan
 from scenarios.search.rungs import shortened
-from scenarios.search.space import candidate, fixed, own_values, speech
+from scenarios.search.space import Choice, candidate, fixed, own_values, speech
 from scenarios.search.study import without_password
 from train.loop import Schedule
 
@@ -212,6 +215,26 @@ def test_this_machine_is_timed_by_its_native_engine_and_by_no_other(tmp_path):
 def test_passwords_are_not_told():
     assert without_password("postgresql://me:secret@host/db") == "postgresql://me@host/db"
     assert without_password("sqlite:///search.db") == "sqlite:///search.db"
+
+
+def test_every_corner_of_the_space_is_a_bundle_whose_costs_can_be_measured(tmp_path):
+    scenario = tiny_scenario.recipe(tmp_path)
+    space, meter = speech(scenario), Meter(scenario, machine("pi-zero-2w"))
+    own = {**own_values(scenario, space), "rank": 8}
+    for dimension in space:
+        ends = dimension.values if isinstance(dimension, Choice) else (dimension.values[0], dimension.values[-1])
+        for value in ends:
+            costs = meter.before_training(candidate(scenario, space, {**own, dimension.name: value}), with_memory=False)
+            assert 2 < costs.size_kb < 200, (dimension.name, value)
+            assert costs.second_us > 10 * costs.step_us
+
+
+def test_bytes_before_training_are_those_of_a_trained_bundle():
+    """Of the shipped demo, whose weights were trained."""
+    trained = bundle.read(HOUSE / "scenarios" / "bundles" / "demo.bundle")
+    costs = Meter(DEMO, machine("pi-zero-2w")).before_training(DEMO, with_memory=False)
+    assert costs.size_kb == pytest.approx(trained.device_bytes / 1000, rel=0.03)
+    assert costs.step_us == pytest.approx(25.6, rel=0.15)
 
 
 def test_the_tiny_scenario_is_searched_like_the_others(tmp_path):

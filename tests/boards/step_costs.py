@@ -1,8 +1,8 @@
 """What each kind of work of a step costs on each board, for `tinyrnn search`: python -m boards.step_costs.
 
 Models of many shapes are stepped on emulated boards and their instructions counted; the cost of each kind of work is
-the least-squares solution without negative parts, of relative errors. The error that is kept is that on models which
-were left out of the fit, a quarter at a time. Kept in scenarios/search/boards.json.
+the least-squares solution without negative parts, of relative errors. The error that is kept is the worst one
+of a model that was left out of the fit; each is once. Kept in scenarios/search/boards.json.
 """
 
 from __future__ import annotations
@@ -33,9 +33,6 @@ from .missing import MissingError
 
 MODELS = 96
 STEPS = 20
-PARTS = 4
-"""Of the models: each is once left out."""
-
 NAMES = {
     "pi-zero-2w": "zero2w",
     "pi-3": "pi3",
@@ -103,17 +100,17 @@ def count(on: Emulator, model: Model, folder: Path) -> float:
 
 
 def fit(rows: Sequence[Row]) -> tuple[dict[str, float], float]:
-    """Instructions of each kind of work, and the worst error on rows that were left out."""
+    """Instructions of each kind of work, and the worst error of a row that was left out."""
     amounts = np.array([[row[kind] for kind in KINDS] for row, _ in rows], float)
     counted = np.array([instructions for _, instructions in rows])
     relative = amounts / counted[:, None]
     errors = []
-    for part in range(PARTS):
-        out = np.arange(len(rows)) % PARTS == part
-        found, _ = nnls(relative[~out], np.ones(int((~out).sum())))
-        errors.append(np.abs(relative[out] @ found - 1).max())
+    for left_out in range(len(rows)):
+        others = np.arange(len(rows)) != left_out
+        found, _ = nnls(relative[others], np.ones(len(rows) - 1))
+        errors.append(abs(float(relative[left_out] @ found) - 1))
     found, _ = nnls(relative, np.ones(len(rows)))
-    return {kind: round(float(value), 2) for kind, value in zip(KINDS, found, strict=True)}, float(max(errors))
+    return {kind: round(float(value), 2) for kind, value in zip(KINDS, found, strict=True)}, max(errors)
 
 
 def as_json(rows: dict[str, list[Row]]) -> str:
