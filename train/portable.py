@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,6 @@ from train.student import Student
 
 def save(student: Student, path: Path) -> None:
     """Write the parameters under PyTorch's names, and the hop of each dense layer beside its weights."""
-    weights = {name: value.detach().numpy() for name, value in student.state_dict().items()}
-    hops = {f"dense.{i}.hop": np.array(dense.hop) for i, dense in enumerate(student.dense)}
-    np.savez(path, feature_size=np.array(student.feature_size), **weights, **hops)
+    arrays: dict[str, Any] = {name: value.detach().numpy() for name, value in student.state_dict().items()}
+    arrays |= {f"dense.{i}.hop": np.array(dense.hop) for i, dense in enumerate(student.dense)}
+    np.savez(path, feature_size=np.array(student.feature_size), **arrays)

@@ -129,7 +129,7 @@ def files(trainings: Trainings, student: Student, folder: Path, python: str) -> 
     With what ships, where the scenario is built: the student after its whole recipe.
     """
     told = converted(student, trainings.calibration, folder, python)
-    hidden = sum(gru.hidden_size for gru in student.grus)
+    hidden = student.config.hidden * student.config.gru_layers
     made = {f"{form}.tflite": hidden for form, failure in told.items() if not failure}
     int8 = Int8(epochs=0).apply(student, trainings)
     assert isinstance(int8, Int8Student)
