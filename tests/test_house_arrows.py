@@ -34,7 +34,7 @@ ARROWS = {
 # is a piece: bundle, frontends, engines, decoders, sources and the like, which the session puts together.
 PIECES = 1
 LAYERS = {
-    **dict.fromkeys(("errors", "times", "events", "arithmetic", "fixed_point"), 0),
+    **dict.fromkeys(("errors", "times", "events", "arithmetic", "products", "fixed_point"), 0),
     "session": 2,
     **dict.fromkeys(
         ("bench", "evaluate", "evaluate_forecast", "evaluate_anomaly", "evaluate_life", "forecast_data"), 3

@@ -40,7 +40,7 @@ static void give_scores(const tinyrnn *model, uint8_t *scratch, const int8_t *q,
     int32_t *ax = ints(scratch, model->ax_at);
     float *found = floats(scratch, model->scores_at);
     for (size_t position = 0; position < model->positions; position++) {
-        model->kernel->product(head, q + position * head->columns, ax, scratch + model->gathered_at);
+        multiply(model, scratch, head, q + position * inputs_of(head), ax);
         model->kernel->lines->affine(head, ax, found + position * head->rows);
     }
     if (model->linear.affine != NULL) {
@@ -51,10 +51,8 @@ static void give_scores(const tinyrnn *model, uint8_t *scratch, const int8_t *q,
 
 /* `scores` may be NULL: then nothing is done that only they need. `is_last`: nothing may be read behind the frame. */
 static void step(const tinyrnn *model, uint8_t *scratch, const float *frame, float *scores, bool is_last) {
-    const kernel *k = model->kernel;
-    const elementwise *lines = k->lines;
+    const elementwise *lines = model->kernel->lines;
     int32_t *ax = ints(scratch, model->ax_at), *ah = ints(scratch, model->ah_at);
-    uint8_t *gathered = scratch + model->gathered_at;
     int8_t *q = bytes(scratch, model->q_at[0]);
     unsigned next = 1;
     if (is_last) {
@@ -69,8 +67,8 @@ static void step(const tinyrnn *model, uint8_t *scratch, const float *frame, flo
         const layer *l = &model->layers[i];
         if (l->kind == GRU) {
             int8_t *hq = bytes(scratch, l->hq_at);
-            k->product(l->input, q, ax, gathered);
-            k->product(l->state, hq, ah, gathered);
+            multiply(model, scratch, l->input, q, ax);
+            multiply(model, scratch, l->state, hq, ah);
             lines->gates(l, &model->tables, ax, ah, floats(scratch, model->room_at), floats(scratch, l->h_at), hq);
             q = hq;
         } else if (l->kind == DECODE) {
@@ -79,7 +77,7 @@ static void step(const tinyrnn *model, uint8_t *scratch, const float *frame, flo
         } else {
             int8_t *outputs = bytes(scratch, model->q_at[next]);
             for (uint32_t window = 0; window < l->windows; window++) {
-                k->product(l->input, q + (size_t)window * l->hop, ax, gathered);
+                multiply(model, scratch, l->input, q + (size_t)window * l->hop, ax);
                 lines->rectify(l->input, ax, l->output_gain, outputs + (size_t)window * l->input->rows);
             }
             q = outputs;
