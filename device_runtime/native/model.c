@@ -16,10 +16,11 @@ static size_t largest(size_t a, size_t b) { return a > b ? a : b; }
 
 /* Where everything lies that a step writes to. */
 static void lay_out_scratch(tinyrnn *model) {
-    size_t at = 0, values = model->feature_size, rows = 0, gathered = 0;
+    size_t at = 0, values = model->feature_size, rows = 0, gathered = 0, between = 0;
     for (uint32_t i = 0; i < model->matrix_count; i++) {
         const matrix *m = &model->matrices[i];
         rows = largest(rows, m->rows);
+        between = largest(between, m->inner == NULL ? 0 : m->columns + SLACK);
         gathered = largest(gathered, m->is_sparse ? (size_t)m->tile_count * m->tile_columns : 0);
     }
     for (uint32_t i = 0; i < model->layer_count; i++) {
@@ -45,6 +46,7 @@ static void lay_out_scratch(tinyrnn *model) {
     model->ax_at = take(&at, 4 * (rows + 2 * SLACK_ROWS));
     model->ah_at = take(&at, 4 * (rows + 2 * SLACK_ROWS));
     model->room_at = take(&at, 2 * 4 * (rows / 3 + SLACK_ROWS));
+    model->between_at = take(&at, between);
     model->scores_at = take(&at, 4 * (size_t)model->score_count + SLACK);
     model->gathered_at = take(&at, MAX_COLUMNS + SLACK + gathered + SLACK);
     model->scratch_size = at + ALIGNMENT;
@@ -125,6 +127,9 @@ static void move_pointers(tinyrnn *to, const tinyrnn *from) {
     for (uint32_t i = 0; i < to->layer_count; i++) {
         layer *l = &to->layers[i];
         l->input = moved(l->input, to, from), l->state = moved(l->state, to, from);
+    }
+    for (uint32_t i = 0; i < to->matrix_count; i++) {
+        to->matrices[i].inner = moved(to->matrices[i].inner, to, from);
     }
     to->head = moved(from->head, to, from), to->linear.affine = moved(from->linear.affine, to, from);
 }

@@ -40,7 +40,7 @@ static void give_scores(const tinyrnn *model, uint8_t *scratch, const int8_t *q,
     int32_t *ax = ints(scratch, model->ax_at);
     float *found = floats(scratch, model->scores_at);
     for (size_t position = 0; position < model->positions; position++) {
-        model->kernel->product(head, q + position * head->columns, ax, scratch + model->gathered_at);
+        multiply(model, scratch, head, q + position * inputs_of(head), ax);
         model->kernel->lines->affine(head, ax, found + position * head->rows);
     }
     if (model->linear.affine != NULL) {
@@ -51,23 +51,22 @@ static void give_scores(const tinyrnn *model, uint8_t *scratch, const int8_t *q,
 
 /* The products of a GRU; every second step goes through the weights the other way, so that what the one before read
  * last is still in the cache. */
-static void multiply(const kernel *k, const layer *gru, const int8_t *q, const int8_t *hq, int32_t *ax, int32_t *ah,
-                     uint8_t *gathered, bool is_back) {
-    if (is_back) {
-        k->product_back(gru->state, hq, ah, gathered);
-        k->product_back(gru->input, q, ax, gathered);
+static void multiply_gru(const tinyrnn *model, uint8_t *scratch, const layer *gru, const int8_t *q, const int8_t *hq,
+                         int32_t *ax, int32_t *ah, bool is_back) {
+    if (is_back && gru->input->inner == NULL && gru->state->inner == NULL) {
+        uint8_t *gathered = scratch + model->gathered_at;
+        model->kernel->product_back(gru->state, hq, ah, gathered);
+        model->kernel->product_back(gru->input, q, ax, gathered);
     } else {
-        k->product(gru->input, q, ax, gathered);
-        k->product(gru->state, hq, ah, gathered);
+        multiply(model, scratch, gru->input, q, ax);
+        multiply(model, scratch, gru->state, hq, ah);
     }
 }
 
 /* `scores` may be NULL: then nothing is done that only they need. `left`: frames that follow. */
 static void step(const tinyrnn *model, uint8_t *scratch, const float *frame, float *scores, size_t left) {
-    const kernel *k = model->kernel;
-    const elementwise *lines = k->lines;
+    const elementwise *lines = model->kernel->lines;
     int32_t *ax = ints(scratch, model->ax_at), *ah = ints(scratch, model->ah_at);
-    uint8_t *gathered = scratch + model->gathered_at;
     int8_t *q = bytes(scratch, model->q_at[0]);
     unsigned next = 1;
     if (left * model->feature_size < SLACK_ROWS) { /* nothing may be read behind the last frames */
@@ -82,7 +81,7 @@ static void step(const tinyrnn *model, uint8_t *scratch, const float *frame, flo
         const layer *l = &model->layers[i];
         if (l->kind == GRU) {
             int8_t *hq = bytes(scratch, l->hq_at);
-            multiply(k, l, q, hq, ax, ah, gathered, left % 2 != 0);
+            multiply_gru(model, scratch, l, q, hq, ax, ah, left % 2 != 0);
             lines->gates(l, &model->tables, ax, ah, floats(scratch, model->room_at), floats(scratch, l->h_at), hq);
             q = hq;
         } else if (l->kind == DECODE) {
@@ -91,7 +90,7 @@ static void step(const tinyrnn *model, uint8_t *scratch, const float *frame, flo
         } else {
             int8_t *outputs = bytes(scratch, model->q_at[next]);
             for (uint32_t window = 0; window < l->windows; window++) {
-                k->product(l->input, q + (size_t)window * l->hop, ax, gathered);
+                multiply(model, scratch, l->input, q + (size_t)window * l->hop, ax);
                 lines->rectify(l->input, ax, l->output_gain, outputs + (size_t)window * l->input->rows);
             }
             q = outputs;
