@@ -119,6 +119,19 @@ def test_weights_of_something_else_are_refused_and_pytorch_is_not_needed_for_tha
     assert not told["torch"]
 
 
+def test_a_student_of_other_cells_has_no_twin(tmp_path):
+    pytest.importorskip("torch", reason="the student is PyTorch's")
+    from device_runtime.errors import InputError
+    from train import portable
+    from train.cells import Vanilla
+    from train.student import Student, StudentConfig
+
+    with pytest.raises(
+        InputError, match=r"the Keras twin is of GRUs, and this student's cell is Vanilla\(.*Train one of"
+    ):
+        portable.save(Student(StudentConfig(cell=Vanilla()), 3), tmp_path / "weights.npz")
+
+
 # What runs in a process of its own.
 
 
