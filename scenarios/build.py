@@ -35,6 +35,7 @@ SCENARIOS = {
     "keyword_spotting": ("scenarios.keyword_spotting", "SCENARIO"),
     "arabic_commands": ("scenarios.arabic_commands", "SCENARIO"),
     "arabic_commands_small": ("scenarios.arabic_commands", "SMALL"),
+    "arabic_commands_tiny": ("scenarios.arabic_commands", "TINY"),
     "load_forecast": ("scenarios.load_forecast", "SCENARIO"),
     "load_forecast_etth1": ("scenarios.load_forecast", "ETTH1"),
     "load_forecast_ettm1": ("scenarios.load_forecast", "ETTM1"),
