@@ -17,6 +17,7 @@ from torch.nn import functional
 from compress.int8_layers import STATE_COPY_UNIT, FloatLayers, Int8Layers
 from compress.recurrence import decode, quantize_state
 from compress.rows import Rows, on_bias_grid
+from compress.weight_grids import ALL_INT8, Grids
 from device_runtime import arithmetic
 
 
@@ -40,12 +41,19 @@ def is_forecaster(model: FloatLayers) -> TypeGuard[FloatForecaster]:
 class Int8Forecaster(Int8Layers):
     """A forecaster that computes in int8 and can still be trained."""
 
-    def __init__(self, forecaster: FloatForecaster, input_gain: float, output_gains: Sequence[float]):
-        super().__init__(forecaster, input_gain, output_gains)
+    def __init__(
+        self,
+        forecaster: FloatForecaster,
+        input_gain: float,
+        output_gains: Sequence[float],
+        factor_gains: Sequence[float] = (),
+        grids: Grids = ALL_INT8,
+    ):
+        super().__init__(forecaster, input_gain, output_gains, factor_gains, grids)
         self.width = forecaster.width
         self.positions = nn.Parameter(forecaster.positions.detach().clone())
         linear = forecaster.linear
-        self.linear = None if linear is None else Rows(linear.weight, linear.bias)
+        self.linear = None if linear is None else Rows(linear.weight, linear.bias, grid=grids.ends)
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
         """(batch, frames, feature_size) -> scores after the last one (batch, positions * rows)."""

@@ -10,8 +10,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from compress.deployed import refuse_other_cells
+from compress.factored_gru import FactoredGru, matrices
+from compress.factored_rows import AnyRows, Each, rows_of
 from compress.recurrence import quantize_frames, quantize_state, recur
-from compress.rows import Each, Rows, round_half_up
+from compress.rows import Rows, round_half_up
+from compress.weight_grids import ALL_INT8, Grids
 from device_runtime import arithmetic
 from device_runtime.fixed_point import INT8_MAX, STATE_COPY_SCALE
 
@@ -33,8 +37,17 @@ class FloatLayers(Protocol):
     mean: torch.Tensor
     std: torch.Tensor
     dense: Sequence[Dense]
-    grus: Sequence[nn.GRU]
+    grus: Sequence[nn.GRU | FactoredGru]
     head: nn.Linear
+
+
+def dense_outputs(model: FloatLayers, frames: torch.Tensor) -> list[torch.Tensor]:
+    """The normalised frames, then what each dense layer makes of the one before: (clips, steps, ..) each."""
+    outputs = [(frames - model.mean) / model.std]
+    for dense in model.dense:
+        windows = outputs[-1].unfold(-1, dense.affine.in_features, dense.hop)
+        outputs.append(torch.relu(dense.affine(windows)).flatten(-2))
+    return outputs
 
 
 @dataclass(frozen=True)
@@ -63,9 +76,18 @@ class Int8Layers(nn.Module):
     input_gain: torch.Tensor
     output_gains: torch.Tensor
 
-    def __init__(self, model: FloatLayers, input_gain: float, output_gains: Sequence[float]):
+    def __init__(
+        self,
+        model: FloatLayers,
+        input_gain: float,
+        output_gains: Sequence[float],
+        factor_gains: Sequence[float] = (),
+        grids: Grids = ALL_INT8,
+    ):
+        """`factor_gains` are those between the factors of GRU matrices that have two, in their order."""
         super().__init__()
         self.feature_size = model.feature_size
+        refuse_other_cells(model)
         self.register_buffer("input_gain", torch.tensor(input_gain, dtype=torch.float32))
         self.register_buffer("output_gains", torch.tensor(list(output_gains), dtype=torch.float32))
         mean, std = float(model.mean), float(model.std)
@@ -73,17 +95,20 @@ class Int8Layers(nn.Module):
         self.hops = [dense.hop for dense in model.dense]
         rows: list[Rows] = []
         for dense in model.dense:
-            rows.append(Rows(dense.affine.weight, dense.affine.bias, *first))
+            grid = grids.most if rows else grids.ends
+            rows.append(Rows(dense.affine.weight, dense.affine.bias, *first, grid=grid))
             first = (1.0, 0.0)
         self.dense = Each(rows)
-        inputs, states = [], []
+        inputs: list[AnyRows] = []
+        states: list[AnyRows] = []
+        gains = iter(factor_gains)
         for gru in model.grus:
-            weight_in, weight_state, bias_in, bias_state = gru.all_weights[0]
-            inputs.append(Rows(weight_in, bias_in, *first))
-            states.append(Rows(weight_state, bias_state))
+            of_input, of_state = matrices(gru)
+            inputs.append(rows_of(of_input, gains, *first, grid=grids.most if rows or inputs else grids.ends))
+            states.append(rows_of(of_state, gains, grid=grids.most))
             first = (1.0, 0.0)
         self.gru_inputs, self.gru_states = Each(inputs), Each(states)
-        self.head = Rows(model.head.weight, model.head.bias)
+        self.head = Rows(model.head.weight, model.head.bias, grid=grids.ends)
 
     def run(self, frames: torch.Tensor) -> Activations:
         """(batch, steps, feature_size) through every layer but the head."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import torch
@@ -18,6 +18,15 @@ class Workbench(Protocol):
     @property
     def calibration(self) -> torch.Tensor:
         """Frames as the device will meet them: (clips, steps, feature_size)."""
+
+    def losses(self, model: nn.Module, batches: int) -> Iterator[torch.Tensor]:
+        """The losses of so many training batches, to call `backward` on: what the weights are worth shows in gradients.
+
+        The batches are the same in each call.
+        """
+
+    def value(self, model: nn.Module) -> float:
+        """What epochs are chosen by, on the validation split; higher is better."""
 
     def tune(
         self,

@@ -3,34 +3,56 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import cast
 
 import torch
 from torch import nn
 
+from compress.factored_gru import FactoredGru
 from compress.int8_forecaster import Int8Forecaster, is_forecaster
-from compress.int8_layers import FloatLayers
+from compress.int8_layers import FloatLayers, dense_outputs
 from compress.method import Workbench
 from compress.prune import keep_zeros
 from compress.qat import Int8Student
+from compress.ranges import ALL_VALUES, Range
+from compress.weight_grids import ALL_INT8, INT8, Grids, WeightGrid
 from device_runtime.fixed_point import INT8_MAX
 
+MOST_VALUES = 2**18
+"""A range other than the largest value looks at so many of the values in calibration."""
 
-@dataclass(frozen=True)
+_INT8_CODES = torch.arange(-float(INT8_MAX), INT8_MAX + 1)
+
+
+@dataclass(frozen=True, repr=False)
 class Int8:
-    """Calibrate on the largest values seen, then train on in int8 arithmetic for some epochs (0: calibration only).
+    """Calibrate on frames, then train on in int8 arithmetic for some epochs (0: calibration only).
 
-    Activations are calibrated on their maximum: clipping at the 99.95th percentile cost up to 1.3 %.
+    >>> Int8(epochs=8)
+    Int8(epochs=8, learning_rate=0.001, name='int8')
     """
 
     epochs: int = 0
     learning_rate: float = 1e-3
+    weights: WeightGrid = INT8
+    ends: WeightGrid | None = None
+    """Of the first layer and the head, if not the same: they have few weights, on which much depends."""
+
+    activations: Range = ALL_VALUES
+    """Of what enters the layers; clipping a student's at the 99.95th percentile cost up to 1.3 %."""
+
     name: str = "int8"
+
+    def __repr__(self) -> str:
+        """Without what is as it always was: trainings from before there was a choice are known by their settings."""
+        told = (f for f in fields(self) if f.type in ("int", "float", "str") or getattr(self, f.name) != f.default)
+        return f"Int8({', '.join(f'{f.name}={getattr(self, f.name)!r}' for f in told)})"
 
     def apply(self, student: nn.Module, bench: Workbench) -> nn.Module:
         """A new module in int8 arithmetic; the student stays as it is."""
-        int8 = calibrate(cast(FloatLayers, student), bench.calibration)
+        grids = Grids(self.weights, self.ends or self.weights)
+        int8 = calibrate(cast(FloatLayers, student), bench.calibration, grids, self.activations)
         if self.epochs:
             masks = keep_zeros(int8)
 
@@ -43,19 +65,36 @@ class Int8:
         return int8
 
 
-def calibrate(model: FloatLayers, frames: torch.Tensor) -> Int8Student | Int8Forecaster:
-    """Choose every gain so that the largest value in these frames (clips, steps, feature_size) becomes 127 or less.
+def calibrate(
+    model: FloatLayers, frames: torch.Tensor, grids: Grids = ALL_INT8, activations: Range = ALL_VALUES
+) -> Int8Student | Int8Forecaster:
+    """Choose every gain so that what the range takes of these frames (clips, steps, feature_size) becomes 127 or less.
 
     States need none: they lie between -1 and 1, decoded ones too. A student's input gain is a power of two: the speech
     features are multiples of 5/128, and then so are the errors that the quantizer feeds back, which makes golden frames
     a third of their size. The frames of a forecaster lie on no grid.
     """
     with torch.no_grad():
-        input_gain = INT8_MAX / max(float(frames.abs().max()), 1e-6)
-        x, gains = (frames - model.mean) / model.std, []
-        for dense in model.dense:
-            x = torch.relu(dense.affine(x.unfold(-1, dense.affine.in_features, dense.hop))).flatten(-2)
-            gains.append(INT8_MAX / max(float(x.max()), 1e-6))
+        input_gain = _gain(frames, activations)
+        normalised, *outputs = dense_outputs(model, frames)
+        gains = [_gain(output, activations) for output in outputs]
+        between = _between_factors(model, outputs[-1] if outputs else normalised)
     if is_forecaster(model):
-        return Int8Forecaster(model, input_gain, gains)
-    return Int8Student(model, 2.0 ** math.floor(math.log2(input_gain)), gains)
+        return Int8Forecaster(model, input_gain, gains, between, grids)
+    return Int8Student(model, 2.0 ** math.floor(math.log2(input_gain)), gains, between, grids)
+
+
+def _gain(values: torch.Tensor, activations: Range) -> float:
+    some = values.reshape(1, -1)[:, :: max(1, values.numel() // MOST_VALUES)]
+    share = float(activations.shares(some, _INT8_CODES))
+    return INT8_MAX / max(float(values.abs().max()) * share, 1e-6)
+
+
+def _between_factors(model: FloatLayers, x: torch.Tensor) -> list[float]:
+    """The gains between the factors of the GRUs' matrices, for what x (clips, steps, inputs) makes of them."""
+    largest: list[float] = []
+    if any(isinstance(gru, FactoredGru) for gru in model.grus):
+        for gru in model.grus:
+            largest += gru.largest_between(x) if isinstance(gru, FactoredGru) else []
+            x, _ = gru(x)
+    return [INT8_MAX / max(value, 1e-6) for value in largest]

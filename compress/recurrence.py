@@ -70,12 +70,12 @@ def _gates_backward(
     return torch.cat([dr, dz, dn], dim=-1), torch.cat([dr, dz, dn * r], dim=-1)
 
 
-def recur(gx: torch.Tensor, weight: torch.Tensor, scale: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+def recur(gx: torch.Tensor, *parts: torch.Tensor) -> torch.Tensor:
     """The Q15 states of one GRU layer, from zeros: (batch, steps, 3 hidden) -> (batch, steps, hidden).
 
-    `gx` is the inputs' share of the gates; the others are the parts of the recurrent `Rows`.
+    `gx` is the inputs' share of the gates; the others are the parts of the recurrent `Rows`, or `FactoredRows`.
     """
-    return _Recurrence.apply(gx, weight, scale, bias)
+    return _Recurrence.apply(gx, *parts)
 
 
 def decode(positions: torch.Tensor, gh: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
@@ -90,40 +90,72 @@ class _Recurrence(torch.autograd.Function):
     """Backpropagation through time is written out: 1.5 to 1.8 times cheaper than autograd's graph of small pieces."""
 
     @staticmethod
-    def forward(
-        ctx: Any, gx: torch.Tensor, weight: torch.Tensor, scale: torch.Tensor, bias: torch.Tensor
-    ) -> torch.Tensor:
+    def forward(ctx: Any, gx: torch.Tensor, *parts: torch.Tensor) -> torch.Tensor:
+        *inner, weight, scale, bias = parts
         batch, steps, wide = gx.shape
         hidden = wide // 3
         h = gx.new_zeros(batch, hidden)
         kept: list[list[torch.Tensor]] = [[], [], [], [], []]
+        between = []
         for step in range(steps):
             hq = torch.floor(h * STATE_COPY_SCALE + 0.5).clamp(-INT8_MAX, INT8_MAX)
-            gh = (hq @ weight.T) * scale + bias
+            q = hq
+            if inner:
+                between.append(_between(hq, *inner))
+                q = between[-1].clamp(-INT8_MAX, INT8_MAX)
+            gh = (q @ weight.T) * scale + bias
             h, rz, n = _gates(gx[:, step], gh, h)
             for list_, value in zip(kept, (h, hq, rz, n, gh[:, 2 * hidden :]), strict=True):
                 list_.append(value)
         hs = torch.stack(kept[0], dim=1)
-        ctx.save_for_backward(hs, weight, scale, *(torch.stack(list_, dim=1) for list_ in kept[1:]))
+        if inner:
+            kept.append(between)
+        ctx.save_for_backward(hs, *parts, *(torch.stack(list_, dim=1) for list_ in kept[1:]))
+        ctx.of_parts = len(parts)
         return hs
 
     @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        hs, weight, scale, hqs, rzs, ns, ghns = ctx.saved_tensors
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        hs, *saved = ctx.saved_tensors
+        *inner, weight, scale, _ = saved[: ctx.of_parts]
+        hqs, rzs, ns, ghns, *between = saved[ctx.of_parts :]
         steps, hidden = hs.shape[1], hs.shape[2]
         before = torch.cat([torch.zeros_like(hs[:, :1]), hs[:, :-1]], dim=1)
         dh = torch.zeros_like(hs[:, 0])
-        gates, states = [], []
-        scaled = weight * scale[:, None] * STATE_COPY_SCALE  # (3 hidden, hidden): what a change of h does to gh
+        gates, states, inners = [], [], []
+        first = inner if inner else (weight, scale)
+        scaled = first[0] * first[1][:, None] * STATE_COPY_SCALE  # what a change of h does to what it meets first
+        outer = weight * scale[:, None]
         for step in reversed(range(steps)):
             dh = dh + grad[:, step]
             dgx, dgh = _gates_backward(dh, before[:, step], ghns[:, step], rzs[:, step], ns[:, step])
             gates.append(dgx)
             states.append(dgh)
+            if inner:
+                dgh = (dgh @ outer) * inner[3] * (between[0][:, step].abs() <= INT8_MAX)  # (batch, rank)
+                inners.append(dgh)
             dh = dh * rzs[:, step, hidden:] + dgh @ scaled
         dgx, dgh = torch.stack(gates[::-1], dim=1), torch.stack(states[::-1], dim=1)
-        dweight = torch.einsum("btg,bth->gh", dgh * scale, hqs)
-        return dgx, dweight, None, dgh.sum(dim=(0, 1))  # type: ignore[return-value]  # scales are not trained
+        learned = ctx.needs_input_grad  # gx, then the parts
+        if not inner:
+            return dgx, *_affine_backward(dgh, weight, scale, hqs, learned[2])
+        of_inner = _affine_backward(torch.stack(inners[::-1], dim=1), inner[0], inner[1], hqs, learned[2])
+        q = between[0].clamp(-INT8_MAX, INT8_MAX)
+        return dgx, *of_inner, None, *_affine_backward(dgh, weight, scale, q, learned[6])
+
+
+def _between(q: torch.Tensor, weight: torch.Tensor, scale: torch.Tensor, bias: torch.Tensor, gain: torch.Tensor) -> Any:
+    """The whole numbers between two factors, before they are kept on the int8 grid: (batch, rank)."""
+    return torch.floor(((q @ weight.T) * scale + bias) * gain + 0.5)
+
+
+def _affine_backward(
+    dv: torch.Tensor, weight: torch.Tensor, scale: torch.Tensor, q: torch.Tensor, scale_learned: bool
+) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:
+    """The gradients of weight, scale and bias, all steps together."""
+    dweight = torch.einsum("btg,bth->gh", dv * scale, q)
+    dscale = (dweight * weight).sum(dim=1) / scale if scale_learned else None
+    return dweight, dscale, dv.sum(dim=(0, 1))
 
 
 class _Decoding(torch.autograd.Function):

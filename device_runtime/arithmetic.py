@@ -6,8 +6,8 @@ line below is one IEEE float32 operation, in the order written, so that any runt
 without `-ffast-math` gives the same bits. `fixed_point` has the rounding and the tables of the non-linearities. Scales
 are multiplied, never divided: some runtimes approximate division.
 
-A forecaster decodes many positions in one step (`Decode`), slides its head over them, and may add a linear map of its
-latest frames (`Linear`).
+A matrix may be one, or two of low rank (`products`). A forecaster decodes many positions in one step (`Decode`), slides
+its head over them, and may add a linear map of its latest frames (`Linear`).
 """
 
 from __future__ import annotations
@@ -28,42 +28,14 @@ from device_runtime.fixed_point import (
     lookup_tanh,
     round_half_up,
 )
+from device_runtime.products import INT8, MAX_COLUMNS, Affine, Factored, Float32, Int8, Product
 
-Float32 = npt.NDArray[np.float32]
-Int8 = npt.NDArray[np.int8]
+__all__ = ["MAX_COLUMNS", "Affine", "Factored", "Float32", "Int8", "Product"]  # what models are made of, too
 
-MAX_COLUMNS = 1024
-"""127 * 127 * 1024 < 2**24: up to here a float32 holds every partial sum of a row exactly."""
-
-_INT8 = constant(-INT8_MAX), constant(INT8_MAX)
 _RELU = constant(0), constant(INT8_MAX)
 _Q15 = constant(1 - STATE_SCALE), constant(STATE_SCALE - 1)
 _STATE_SCALE, _STATE_UNIT = constant(STATE_SCALE), constant(1 / STATE_SCALE)
 _STATE_COPY_SCALE = constant(STATE_COPY_SCALE)
-
-
-@dataclass(frozen=True)
-class Affine:
-    """Rows of int8 weights with one float32 scale and bias each: f32(weight . q) * scale + bias.
-
-    `scale` holds the product of the row's weight scale and the scale of the int8 input.
-    """
-
-    weight: Int8  # (rows, columns)
-    scale: Float32  # (rows,)
-    bias: Float32  # (rows,)
-
-    @cached_property
-    def _columns_first(self) -> Float32:
-        # float32 products of int8 values are exact below 2**24 and far faster than NumPy's integer ones
-        return np.ascontiguousarray(self.weight.T.astype(np.float32))
-
-    def __call__(self, q: Float32) -> Float32:
-        """Apply to int8 values held in float32, (..., columns) -> (..., rows)."""
-        v: Float32 = q @ self._columns_first
-        v *= self.scale
-        v += self.bias
-        return v
 
 
 @cache
@@ -81,35 +53,35 @@ class Dense:
     has stacked, either is a causal convolution in time.
     """
 
-    affine: Affine
+    affine: Product
     hop: int
     output_gain: np.float32
     """127 / (the largest output seen in calibration): multiplies before rounding to int8."""
 
     def window_index(self, inputs: int) -> npt.NDArray[np.intp]:
         """Which input stands where in each window, (windows, columns)."""
-        return _window_index(inputs, int(self.affine.weight.shape[1]), self.hop)
+        return _window_index(inputs, self.affine.columns, self.hop)
 
     def windows(self, inputs: int) -> int:
         """How many windows fit on so many inputs."""
-        return 1 + (inputs - int(self.affine.weight.shape[1])) // self.hop
+        return 1 + (inputs - self.affine.columns) // self.hop
 
     def outputs(self, inputs: int) -> int:
         """The size of the layer's output for so many inputs."""
-        return self.windows(inputs) * int(self.affine.weight.shape[0])
+        return self.windows(inputs) * self.affine.rows
 
 
 @dataclass(frozen=True)
 class Gru:
     """A GRU layer in PyTorch's gate order r, z, n and reset-after form (`linear_before_reset = 1`)."""
 
-    input: Affine  # (3 hidden, inputs)
-    state: Affine  # (3 hidden, hidden)
+    input: Product  # (3 hidden, inputs)
+    state: Product  # (3 hidden, hidden)
 
     @property
     def hidden(self) -> int:
         """Units of the recurrent state."""
-        return int(self.state.weight.shape[1])
+        return self.state.columns
 
 
 @dataclass(frozen=True)
@@ -144,7 +116,7 @@ class Linear:
     @property
     def frames(self) -> int:
         """How many frames it sees, the newest among them."""
-        return int(self.affine.weight.shape[1])
+        return self.affine.columns
 
     @property
     def history_size(self) -> int:
@@ -166,7 +138,7 @@ class Model:
     layers: tuple[Layer, ...]
     """A `Decode` follows a `Gru` and is the last one."""
 
-    head: Affine
+    head: Product
     """Slides over the positions; its rows are levels x `linear.width` where there is a linear map."""
 
     linear: Linear | None = None
@@ -185,7 +157,7 @@ class Model:
     @property
     def score_size(self) -> int:
         """Length of the score vector, which is position-major: the head's rows for the first position, and so on."""
-        return self.positions * len(self.head.bias)
+        return self.positions * self.head.rows
 
     @property
     def state_size(self) -> int:
@@ -207,7 +179,7 @@ def quantize_frame(frame: Float32, error: Float32, gain: np.float32) -> tuple[Fl
     wanted = frame * gain + error
     rounded = round_half_up(wanted)
     error = wanted - rounded
-    return clip(rounded, _INT8), error
+    return clip(rounded, INT8), error
 
 
 def dense(layer: Dense, q: Float32) -> Float32:
@@ -247,7 +219,7 @@ def gates(gx: Float32, gh: Float32, h: Float32) -> Float32:
 
 def quantize_state(h: Float32) -> Float32:
     """The int8 copy of a Q15 state (held in float32)."""
-    return clip(round_half_up(h * _STATE_COPY_SCALE), _INT8)
+    return clip(round_half_up(h * _STATE_COPY_SCALE), INT8)
 
 
 def remember(linear: Linear, q: Float32, history: Float32) -> Float32:

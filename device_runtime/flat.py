@@ -11,13 +11,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from device_runtime import codecs
-from device_runtime.arithmetic import Affine, Decode, Dense, Layer, Model
+from device_runtime.arithmetic import Decode, Dense, Layer, Model
 from device_runtime.bundle import Bundle
+from device_runtime.products import Affine, Factored, Product
 
 FILE = "model.native"
 MAGIC = b"tinyrnn\0"
-PLAIN_FORMAT, FORMAT = 1, 2
-"""The second has decode layers and the linear map; a file that needs neither is of the first."""
+PLAIN_FORMAT, FORECAST_FORMAT, FORMAT = 1, 2, 3
+"""The second has decode layers and the linear map, the third matrices of two factors; a file is of the first that has
+all it needs."""
 
 HEADER_BYTES, LAYER_BYTES, MATRIX_BYTES = 64, 16, 64
 ALIGNMENT = 64
@@ -53,18 +55,20 @@ def to_bytes(model: Model, labels: Sequence[str] = (), stride: int = 0) -> bytes
     A program without a manifest reads from it what the scores stand for, and of a model that hears speech how many
     vectors of the front end lie from one frame to the next.
     """
-    affines = [affine for layer in model.layers for affine in _affines(layer)]
-    affines += [model.head] if model.linear is None else [model.head, model.linear.affine]
-    sections = _Sections(HEADER_BYTES + LAYER_BYTES * len(model.layers) + MATRIX_BYTES * len(affines))
+    products = [product for layer in model.layers for product in _products(layer)]
+    products += [model.head] if model.linear is None else [model.head, model.linear.affine]
+    factors = [factor for product in products for factor in product.factors]
+    sections = _Sections(HEADER_BYTES + LAYER_BYTES * len(model.layers) + MATRIX_BYTES * len(factors))
     layers = b"".join(_layer(layer, sections) for layer in model.layers)
-    matrices = b"".join(_matrix(affine, sections) for affine in affines)
+    matrices = b"".join(_product(product, sections) for product in products)
     texts = b"".join(label.encode() + b"\0" for label in labels)
     labels_at = sections.add(texts, 1) if labels else 0
     body = layers + matrices + sections.finish()
-    is_plain = model.linear is None and not any(isinstance(layer, Decode) for layer in model.layers)
+    forecasts = model.linear is not None or any(isinstance(layer, Decode) for layer in model.layers)
+    without_factors = FORECAST_FORMAT if forecasts else PLAIN_FORMAT
     header = MAGIC + struct.pack(
         "<IIIfIIIIIII12x",
-        PLAIN_FORMAT if is_plain else FORMAT,
+        FORMAT if len(factors) > len(products) else without_factors,
         HEADER_BYTES + len(body),
         model.feature_size,
         model.input_gain,
@@ -85,7 +89,7 @@ def of_bundle(bundle: Bundle) -> bytes:
     return to_bytes(bundle.model, manifest.labels, manifest.frontend.get("stride", 0))
 
 
-def _affines(layer: Layer) -> tuple[Affine, ...]:
+def _products(layer: Layer) -> tuple[Product, ...]:
     if isinstance(layer, Decode):
         return ()
     return (layer.affine,) if isinstance(layer, Dense) else (layer.input, layer.state)
@@ -101,8 +105,15 @@ def _layer(layer: Layer, sections: _Sections) -> bytes:
     return struct.pack("<IIII", _GRU, 0, 0, 0)
 
 
-def _matrix(affine: Affine, sections: _Sections) -> bytes:
-    """The record of one matrix; its content goes to the sections."""
+def _product(product: Product, sections: _Sections) -> bytes:
+    """The record of one matrix, or those of its factors."""
+    if isinstance(product, Factored):
+        return _matrix(product.inner, sections, product.gain) + _matrix(product.outer, sections)
+    return _matrix(product, sections)
+
+
+def _matrix(affine: Affine, sections: _Sections, gain: float | np.float32 = 0.0) -> bytes:
+    """The record of one matrix; its content goes to the sections. The gain is that of an inner factor."""
     stored = codecs.smallest(affine.weight)
     pieces = (stored.tiles, affine.scale.astype("<f4"), affine.bias.astype("<f4"))
     tiles_at, scale_at, bias_at = (sections.add(piece.tobytes(), ALIGNMENT) for piece in pieces)
@@ -117,4 +128,4 @@ def _matrix(affine: Affine, sections: _Sections) -> bytes:
     kind = (stored.sparse_rows, stored.codebook is not None, stored.block_columns, index_bytes)
     places = (tiles_at, counts_at, indices_at, steps_at, scale_at, bias_at)
     sizes = (stored.rows, stored.columns)
-    return struct.pack("<II4BI6I16s8x", *sizes, *kind, stored.tile_count, *places, codebook.tobytes())
+    return struct.pack("<II4BI6I16sf4x", *sizes, *kind, stored.tile_count, *places, codebook.tobytes(), gain)

@@ -2,6 +2,7 @@
 
 Arrays of layer i are `layers.i.weight|scale|bias` for a dense layer, `layers.i.input.*` and `layers.i.state.*` for a
 GRU layer and `layers.i.positions` for a decoding one; those of the head are `head.*`, of the linear map `linear.*`.
+A matrix of two factors has `*.inner.weight|scale|bias`, `*.gain` and `*.outer.weight|scale|bias` in their place.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from device_runtime.arithmetic import MAX_COLUMNS, Affine, Decode, Dense, Gru, Layer, Linear, Model
+from device_runtime.arithmetic import Decode, Dense, Gru, Layer, Linear, Model
 from device_runtime.errors import BundleError
 from device_runtime.npz import Array
+from device_runtime.products import MAX_COLUMNS, MAX_GAIN, Affine, Factored, Product
 
 MAX_VALUES = 2**16
 """In the windows or outputs of a layer, the positions or the scores; keeps a hostile bundle from asking for gigabytes
@@ -49,7 +51,7 @@ def _describe_layer(layer: Layer) -> dict[str, Any]:
 
 
 def arrays(model: Model) -> dict[str, Array]:
-    """The model's arrays by name, the content of model.npz."""
+    """The model's arrays by name, which `squeeze` makes the content of model.npz."""
     named: dict[str, Array] = {}
     for i, layer in enumerate(model.layers):
         match layer:
@@ -63,8 +65,11 @@ def arrays(model: Model) -> dict[str, Array]:
     return named if model.linear is None else named | _parts("linear", model.linear.affine)
 
 
-def _parts(name: str, affine: Affine) -> dict[str, Array]:
-    return {f"{name}.{part}": np.asarray(getattr(affine, part)) for part in ("weight", "scale", "bias")}
+def _parts(name: str, product: Product) -> dict[str, Array]:
+    if isinstance(product, Factored):
+        inner, outer = _parts(f"{name}.inner", product.inner), _parts(f"{name}.outer", product.outer)
+        return inner | {f"{name}.gain": np.array([product.gain], np.float32)} | outer
+    return {f"{name}.{part}": np.asarray(getattr(product, part)) for part in ("weight", "scale", "bias")}
 
 
 def build(structure: Mapping[str, Any], arrays: Mapping[str, Array], labels: int, where: str) -> Model:
@@ -83,16 +88,22 @@ def build(structure: Mapping[str, Any], arrays: Mapping[str, Array], labels: int
     decoded = layers[-1] if layers and isinstance(layers[-1], Decode) else None
     linear = _linear(taken, structure, 1 if decoded is None else len(decoded.positions))
     rows = labels * linear.width if linear else labels if decoded is None else None
-    head = taken.affine("head", rows, size)
+    head = taken.product("head", rows, size)
     taken.check_nothing_is_left()
     model = Model(structure["feature_size"], np.float32(structure["input_gain"]), tuple(layers), head, linear)
-    if len(head.bias) % labels:
+    if head.rows % labels:
         raise BundleError(
-            f"{where}: head.weight has {len(head.bias)} rows, expected a multiple of the {labels} labels. {_AGAIN}"
+            f"{where}: head.weight has {head.rows} rows, expected a multiple of the {labels} labels. {_AGAIN}"
         )
-    if model.score_size > MAX_VALUES:
-        raise BundleError(f"{where}: a step would make {model.score_size} scores; at most {MAX_VALUES} are allowed")
+    values = model.positions * max(_outputs(head))
+    if values > MAX_VALUES:
+        raise BundleError(f"{where}: a step would make {values} scores; at most {MAX_VALUES} are allowed")
     return model
+
+
+def _outputs(product: Product) -> list[int]:
+    """The values that a product makes, and those between its factors."""
+    return [factor.rows for factor in product.factors]
 
 
 class _Arrays:
@@ -101,6 +112,16 @@ class _Arrays:
     def __init__(self, arrays: Mapping[str, Array], where: str) -> None:
         self.left = dict(arrays)
         self.where = where
+
+    def product(self, name: str, rows: int | None, columns: int | None) -> Product:
+        """One affine map or two factors of one, whichever the arrays' names tell."""
+        if not any(held.startswith((f"{name}.inner.", f"{name}.outer.")) for held in self.left):
+            return self.affine(name, rows, columns)
+        inner = self.affine(f"{name}.inner", None, columns)
+        gain = self._finite(f"{name}.gain", (1,))[0]
+        if gain < 1 / MAX_GAIN:
+            raise BundleError(f"{self.where}: {name}.gain must be at least {1 / MAX_GAIN:g}, got {gain:g}. {_AGAIN}")
+        return Factored(inner, gain, self.affine(f"{name}.outer", rows, inner.rows))
 
     def affine(self, name: str, rows: int | None, columns: int | None) -> Affine:
         """One affine map; a size that is None may be anything."""
@@ -144,28 +165,28 @@ _Before = Sequence[Layer]
 
 
 def _dense(taken: _Arrays, name: str, entry: Mapping[str, Any], inputs: int, before: _Before) -> tuple[Dense, int]:
-    layer = Dense(taken.affine(name, None, None), entry["hop"], np.float32(entry["output_gain"]))
-    if layer.affine.weight.shape[1] > inputs:
+    layer = Dense(taken.product(name, None, None), entry["hop"], np.float32(entry["output_gain"]))
+    rows, columns = layer.affine.rows, layer.affine.columns
+    if columns > inputs:
         raise BundleError(
-            f"{taken.where}: {name}.weight has the shape {layer.affine.weight.shape}, "
+            f"{taken.where}: {name}.weight has the shape {(rows, columns)}, "
             f"expected at most {inputs} columns, as many as the layer has inputs"
         )
-    rows, columns = layer.affine.weight.shape
-    values = layer.windows(inputs) * max(rows, columns)
+    values = layer.windows(inputs) * max([columns, *_outputs(layer.affine)])
     if values > MAX_VALUES:
         raise BundleError(f"{taken.where}: {name} would make {values} values a step; at most {MAX_VALUES} are allowed")
     return layer, layer.outputs(inputs)
 
 
 def _gru(taken: _Arrays, name: str, entry: Mapping[str, Any], inputs: int, before: _Before) -> tuple[Gru, int]:
-    state = taken.affine(f"{name}.state", None, None)
-    hidden = state.weight.shape[1]
-    if state.weight.shape[0] != 3 * hidden:
+    state = taken.product(f"{name}.state", None, None)
+    hidden = state.columns
+    if state.rows != 3 * hidden:
         raise BundleError(
-            f"{taken.where}: {name}.state.weight has the shape {state.weight.shape}, "
+            f"{taken.where}: {name}.state.weight has the shape {(state.rows, hidden)}, "
             f"expected ({3 * hidden}, {hidden}): three gates of each unit"
         )
-    return Gru(taken.affine(f"{name}.input", 3 * hidden, inputs), state), hidden
+    return Gru(taken.product(f"{name}.input", 3 * hidden, inputs), state), hidden
 
 
 def _decode(taken: _Arrays, name: str, entry: Mapping[str, Any], inputs: int, before: _Before) -> tuple[Decode, int]:

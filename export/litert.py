@@ -56,7 +56,7 @@ def _step(graph: TfliteGraph, model: arithmetic.Model, frame: Tensor, state: Ten
             q = _quantize_state(graph, h)
         else:
             q = _decode(graph, layer, recurrent, q, h)
-    scores = _affine(graph, model.head, q)  # (positions, rows)
+    scores = _product(graph, model.head, q)  # (positions, rows)
     if model.linear:
         history = _remember(graph, model.linear, newest, graph.slice(state, at, model.linear.history_size))
         next_state.append(history)
@@ -67,12 +67,12 @@ def _step(graph: TfliteGraph, model: arithmetic.Model, frame: Tensor, state: Ten
 
 def _dense(graph: TfliteGraph, layer: arithmetic.Dense, q: Tensor) -> Tensor:
     """arithmetic.dense."""
-    inputs, columns = q.shape[1], layer.affine.weight.shape[1]
+    inputs, columns = q.shape[1], layer.affine.columns
     windows = layer.windows(inputs)
     if (windows, columns) != (1, inputs):
         at = layer.hop * np.arange(windows)[:, None] + np.arange(columns)  # (windows, columns)
         q = graph.gather(q, graph.constant(at, np.int32), axis=1, scale=INTEGER_SCALE)  # (1, windows, columns)
-    v = graph.binary("MAXIMUM", _affine(graph, layer.affine, q), graph.number(0))
+    v = graph.binary("MAXIMUM", _product(graph, layer.affine, q), graph.number(0))
     v = graph.reshape(v, (1, layer.outputs(inputs)))
     rounded = _round_half_up(graph, graph.mul(v, graph.number(layer.output_gain)))
     return _int8(graph, _clip_int8(graph, rounded))
@@ -80,14 +80,14 @@ def _dense(graph: TfliteGraph, layer: arithmetic.Dense, q: Tensor) -> Tensor:
 
 def _gru(graph: TfliteGraph, layer: arithmetic.Gru, q: Tensor, h: Tensor) -> Tensor:
     """arithmetic.gru."""
-    gx = _affine(graph, layer.input, q)
-    return _gates(graph, layer.hidden, gx, _affine(graph, layer.state, _quantize_state(graph, h)), h)
+    gx = _product(graph, layer.input, q)
+    return _gates(graph, layer.hidden, gx, _product(graph, layer.state, _quantize_state(graph, h)), h)
 
 
 def _decode(graph: TfliteGraph, layer: arithmetic.Decode, after: arithmetic.Gru, q: Tensor, h: Tensor) -> Tensor:
     """arithmetic.decode."""
     positions = graph.constant(layer.positions)  # (positions, 3 hidden)
-    return _quantize_state(graph, _gates(graph, after.hidden, positions, _affine(graph, after.state, q), h))
+    return _quantize_state(graph, _gates(graph, after.hidden, positions, _product(graph, after.state, q), h))
 
 
 def _gates(graph: TfliteGraph, hidden: int, gx: Tensor, gh: Tensor, h: Tensor) -> Tensor:
@@ -122,6 +122,14 @@ def _add_linear(graph: TfliteGraph, linear: arithmetic.Linear, history: Tensor, 
     ahead = graph.add(scaled, graph.constant(affine.bias[:, None]))
     levels = graph.reshape(scores, (positions, scores.shape[1] // linear.width, linear.width))
     return graph.add(levels, graph.reshape(ahead, (positions, 1, linear.width)))
+
+
+def _product(graph: TfliteGraph, product: arithmetic.Product, q: Tensor) -> Tensor:
+    """arithmetic.Affine or Factored on int8 values, (.., columns) -> (.., rows)."""
+    if isinstance(product, arithmetic.Affine):
+        return _affine(graph, product, q)
+    between = graph.mul(_affine(graph, product.inner, q), graph.number(product.gain))
+    return _affine(graph, product.outer, _int8(graph, _clip_int8(graph, _round_half_up(graph, between))))
 
 
 def _affine(graph: TfliteGraph, affine: arithmetic.Affine, q: Tensor) -> Tensor:

@@ -53,10 +53,10 @@ def _step(graph: OnnxGraph, model: arithmetic.Model) -> tuple[Value, Value]:
             q = _decode(graph, layer, recurrent, q, h)
     decoded = bool(model.layers) and isinstance(model.layers[-1], arithmetic.Decode)
     if not decoded and not model.linear:
-        scores = _affine(graph, model.head, _product(graph, model.head, q), name="scores")
+        scores = _product(graph, model.head, q, name="scores")
     else:
         columns = graph.reshape(q, -1, model.positions)
-        by_row = _columns_affine(graph, model.head, columns)  # (rows, positions)
+        by_row = _columns_product(graph, model.head, columns)  # (rows, positions)
         by_position = graph.op("Transpose", by_row, perm=[1, 0])
         if model.linear:
             history = _remember(graph, model, newest, states.pop(0))
@@ -68,15 +68,14 @@ def _step(graph: OnnxGraph, model: arithmetic.Model) -> tuple[Value, Value]:
 
 def _dense(graph: OnnxGraph, layer: arithmetic.Dense, q: Value, inputs: int) -> Value:
     """arithmetic.dense."""
-    windows, columns = layer.windows(inputs), layer.affine.weight.shape[1]
+    windows, columns = layer.windows(inputs), layer.affine.columns
     if (windows, columns) == (1, inputs):
-        v = _affine(graph, layer.affine, _product(graph, layer.affine, q))
+        v = _product(graph, layer.affine, q)
     else:
         starts = layer.hop * np.arange(windows, dtype=np.int32)
         # The sum is (windows, columns): small in the file, and folded when the session loads.
         at = graph.op("Add", starts[:, None], np.arange(columns, dtype=np.int32))
-        product = graph.op("MatMulInteger", graph.op("Gather", q, at, axis=0), layer.affine.weight.T)
-        v = graph.reshape(_affine(graph, layer.affine, product), -1)  # from (windows, rows)
+        v = graph.reshape(_rows_product(graph, layer.affine, graph.op("Gather", q, at, axis=0)), -1)
     rounded = _round_half_up(graph, graph.op("Mul", graph.op("Relu", v), layer.output_gain))
     return _int8(graph, _clip(graph, rounded, fixed_point.INT8_MAX))
 
@@ -84,8 +83,8 @@ def _dense(graph: OnnxGraph, layer: arithmetic.Dense, q: Value, inputs: int) -> 
 def _gru(graph: OnnxGraph, layer: arithmetic.Gru, q: Value, h: Value) -> Value:
     """arithmetic.gru."""
     hidden = layer.hidden
-    gx_rz, gx_n = graph.split(_affine(graph, layer.input, _product(graph, layer.input, q)), [2 * hidden, hidden])
-    gh = _affine(graph, layer.state, _product(graph, layer.state, _quantize_state(graph, h)))
+    gx_rz, gx_n = graph.split(_product(graph, layer.input, q), [2 * hidden, hidden])
+    gh = _product(graph, layer.state, _quantize_state(graph, h))
     return _gates(graph, hidden, gx_rz, gx_n, gh, h)
 
 
@@ -93,7 +92,7 @@ def _decode(graph: OnnxGraph, layer: arithmetic.Decode, after: arithmetic.Gru, q
     """arithmetic.decode, but (hidden, positions): all that follows takes columns."""
     hidden = after.hidden
     gx_rz, gx_n = (np.ascontiguousarray(part) for part in np.split(layer.positions.T, [2 * hidden]))
-    gh = _columns_affine(graph, after.state, graph.reshape(q, -1, 1))  # (3 hidden, 1)
+    gh = _columns_product(graph, after.state, graph.reshape(q, -1, 1))  # (3 hidden, 1)
     return _quantize_state(graph, _gates(graph, hidden, gx_rz, gx_n, gh, graph.reshape(h, -1, 1)))
 
 
@@ -134,17 +133,40 @@ def _add_linear(graph: OnnxGraph, linear: arithmetic.Linear, history: list[Value
     return graph.op("Add", levels, graph.reshape(ahead, positions, 1, linear.width))
 
 
-def _product(graph: OnnxGraph, affine: arithmetic.Affine, q: Value) -> Value:
-    """int8 x int8 -> int32, (columns,) -> (rows,).
+def _product(graph: OnnxGraph, product: arithmetic.Product, q: Value, name: str = "") -> Value:
+    """arithmetic.Affine or Factored on one vector of int8 values, (columns,) -> (rows,)."""
+    if isinstance(product, arithmetic.Factored):
+        between = _requantize(graph, _product(graph, product.inner, q), product.gain)
+        return _product(graph, product.outer, between, name)
+    # The vector is the second operand: ONNX Runtime on x86 packs that one anew at every step (27 -> 9 us at 288 x 144).
+    sums = graph.reshape(graph.op("MatMulInteger", product.weight, graph.reshape(q, -1, 1)), -1)
+    return _affine(graph, product, sums, name)
 
-    The vector is the second operand: ONNX Runtime on x86 packs that one anew at every step (27 -> 9 us for 288 x 144).
-    """
-    return graph.reshape(graph.op("MatMulInteger", affine.weight, graph.reshape(q, -1, 1)), -1)
+
+def _rows_product(graph: OnnxGraph, product: arithmetic.Product, rows: Value) -> Value:
+    """The same on each row of int8 values: (n, columns) -> (n, rows)."""
+    if isinstance(product, arithmetic.Factored):
+        between = _requantize(graph, _rows_product(graph, product.inner, rows), product.gain)
+        return _rows_product(graph, product.outer, between)
+    return _affine(graph, product, graph.op("MatMulInteger", rows, product.weight.T))
 
 
-def _affine(graph: OnnxGraph, affine: arithmetic.Affine, product: Value, name: str = "") -> Value:
-    """The rest of arithmetic.Affine: two float32 operations, each rounded."""
-    scaled = graph.op("Mul", graph.op("Cast", product, to=TensorProto.FLOAT), affine.scale)
+def _columns_product(graph: OnnxGraph, product: arithmetic.Product, columns: Value) -> Value:
+    """The same on each column of int8 values: (columns, n) -> (rows, n)."""
+    if isinstance(product, arithmetic.Factored):
+        between = _requantize(graph, _columns_product(graph, product.inner, columns), product.gain)
+        return _columns_product(graph, product.outer, between)
+    return _columns_affine(graph, product, columns)
+
+
+def _requantize(graph: OnnxGraph, v: Value, gain: np.float32) -> Value:
+    """Values between two factors, back to int8."""
+    return _int8(graph, _clip(graph, _round_half_up(graph, graph.op("Mul", v, gain)), fixed_point.INT8_MAX))
+
+
+def _affine(graph: OnnxGraph, affine: arithmetic.Affine, sums: Value, name: str = "") -> Value:
+    """What arithmetic.Affine does with the int32 sums: two float32 operations, each rounded."""
+    scaled = graph.op("Mul", graph.op("Cast", sums, to=TensorProto.FLOAT), affine.scale)
     return graph.op("Add", scaled, affine.bias, name=name)
 
 

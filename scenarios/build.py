@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import importlib.util
 import os
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -53,7 +55,7 @@ def add_verb(verbs: Any) -> None:
         "build keyword_spotting --quick",
     )
     parser = verbs.add_parser("build", help=text, description=f"{text.capitalize()}.", epilog=shown)
-    parser.add_argument("scenario", help=f"one of: {', '.join(SCENARIOS)}")
+    parser.add_argument("scenario", help=f"one of: {', '.join(SCENARIOS)}; or a .py file that has a SCENARIO")
     parser.add_argument("--data", type=Path, help="the folder of the data (else TINYRNN_DATA, the cache, a download)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where the run's folder goes")
     parser.add_argument("--seed", type=seed, help="another seed than the scenario's")
@@ -101,10 +103,39 @@ def _typed(args: argparse.Namespace) -> list[str]:
 
 
 def find(name: str) -> Recipe:
-    """The scenario of that name; a near one is suggested for an unknown name."""
+    """The scenario of that name or in that .py file; a near one is suggested for an unknown name."""
+    if name.endswith(".py"):
+        return in_file(name)
     if name not in SCENARIOS:
         known = ", ".join(SCENARIOS)
         raise InputError(f"there is no scenario {name!r}{meant(name, SCENARIOS)}. Choose one of: {known}.")
     module, attribute = SCENARIOS[name]
     scenario: Recipe = getattr(importlib.import_module(module), attribute)
     return scenario
+
+
+def in_file(path: str) -> Recipe:
+    """The SCENARIO of a Python file, which is run: build only what you trust."""
+    if not Path(path).is_file():
+        raise InputError(f"there is no file {path}. Correct the path, or name a scenario: {', '.join(SCENARIOS)}.")
+    spec = importlib.util.spec_from_file_location(Path(path).stem, path)
+    assert spec is not None  # as it ends with .py
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise InputError(f"{path} cannot be used: {type(error).__name__}: {error}. Correct the file.") from error
+    scenario: Any = getattr(module, "SCENARIO", None)
+    if scenario is None:
+        raise InputError(f"{path} has no SCENARIO, which is what a build takes. Name it so, as scenarios/demo.py does.")
+    if not (hasattr(scenario, "PIPELINE") and is_dataclass(scenario) and not isinstance(scenario, type)):
+        kind = type(scenario).__name__
+        raise InputError(
+            f"the SCENARIO of {path} is of the type {kind}, expected a Scenario. See scenarios/demo.py for one."
+        )
+    has_place = any(field.name == "typed" for field in fields(scenario))
+    changed: dict[str, Any] = {"typed": path} if has_place else {}
+    found: Any = replace(scenario, **changed)
+    recipe: Recipe = found
+    return recipe

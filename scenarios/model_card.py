@@ -37,7 +37,7 @@ def model_card(trainings: Trainings, stages: list[StageResult], measured: Measur
             for row in stages
         ],
         **({"evaluation": _evaluation(measured)} if measured else {}),
-        "seeds": [scenario.seed + i for i in range(scenario.teachers)],
+        "seeds": [scenario.seed + i for i in range(len(scenario.teacher_shapes))],
         "commit": commit(),
         "noises_heard": sorted({r.path.stem for r in noises}),
     }

@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.markup import escape
 from torch import nn
 
+from compress.deployed import refuse_other_cells
 from compress.qat import Int8Student
 from device_runtime.arithmetic import Float32
 from device_runtime.errors import InputError
@@ -50,6 +51,7 @@ def run(scenario: Scenario, runs: Path, console: Console | None = None, options:
     console = console or Console(stderr=True)
     folder = runs / scenario.name
     look_for_data(scenario)
+    refuse_other_cells(scenario.student)
     trainings = Trainings(scenario, folder / "checkpoints", cache_folder() / "features", runs / TEACHERS)
     console.print(f"[bold]{escape(scenario.title)}[/]: {escape(', '.join(trainings.labels))}", soft_wrap=True)
     # heard now: a bar within the bar of a training would leave empty lines in a log
@@ -74,7 +76,7 @@ def run(scenario: Scenario, runs: Path, console: Console | None = None, options:
     frames = trainings.view(torch.from_numpy(feature_vectors(audio))[None])[0]
     bundle, unproved = folder / f"{scenario.name}.bundle", folder / f"{scenario.name}.unproved"
     card = model_card(trainings, stages)
-    bundling.write_bundle(unproved, _manifest(trainings, thresholds, card), student, scenario.export, frames)
+    bundling.write_bundle(unproved, manifest(trainings, thresholds, card), student, scenario.export, frames)
     proof = bundling.prove(unproved, student, frames)
     console.print(bundling.told(proof))
 
@@ -108,7 +110,8 @@ def stream_of_tests(trainings: Trainings, frames: int) -> Float32:
     return np.concatenate(parts)[:needed]
 
 
-def _manifest(trainings: Trainings, thresholds: dict[str, float], card: dict[str, Any]) -> Manifest:
+def manifest(trainings: Trainings, thresholds: dict[str, float], card: dict[str, Any]) -> Manifest:
+    """What the bundle of these trainings tells of itself."""
     scenario = trainings.scenario
     decoder = scenario.decoder
     return Manifest(

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from device_runtime import bundle as bundles
-from device_runtime.arithmetic import Decode, Dense, Gru, Model
+from device_runtime.arithmetic import Decode, Dense, Gru, Model, Product
 from device_runtime.card import sizes
 from scenarios import report
 from scenarios.build import Recipe
@@ -48,7 +48,8 @@ def command(scenario: Recipe, options: Sequence[str]) -> str:
     """What to type to build it again."""
     name = scenario.name.removesuffix("_quick")
     quick = ["--quick"] if name != scenario.name else []
-    return shlex.join(["tinyrnn", "build", name, "--seed", str(scenario.seed), *options, *quick])
+    typed = getattr(scenario, "typed", "") or name
+    return shlex.join(["tinyrnn", "build", typed, "--seed", str(scenario.seed), *options, *quick])
 
 
 def at_most(what: str, promised: float, measured: float, unit: str) -> report.Promise:
@@ -71,13 +72,17 @@ def _parts(model: Model) -> dict[str, int]:
     parts: dict[str, int] = {}
     for i, layer in enumerate(model.layers):
         if isinstance(layer, Dense):
-            parts[f"dense {i + 1}"] = layer.affine.weight.nbytes
+            parts[f"dense {i + 1}"] = _bytes(layer.affine)
         elif isinstance(layer, Gru):
-            parts["GRU, inputs"] = parts.get("GRU, inputs", 0) + layer.input.weight.nbytes
-            parts["GRU, state"] = parts.get("GRU, state", 0) + layer.state.weight.nbytes
+            parts["GRU, inputs"] = parts.get("GRU, inputs", 0) + _bytes(layer.input)
+            parts["GRU, state"] = parts.get("GRU, state", 0) + _bytes(layer.state)
         elif isinstance(layer, Decode):
             parts["positions"] = layer.positions.nbytes
-    parts["head"] = model.head.weight.nbytes
+    parts["head"] = _bytes(model.head)
     if model.linear is not None:
-        parts["linear map"] = model.linear.affine.weight.nbytes
+        parts["linear map"] = _bytes(model.linear.affine)
     return parts
+
+
+def _bytes(product: Product) -> int:
+    return sum(factor.weight.nbytes for factor in product.factors)

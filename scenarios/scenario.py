@@ -73,8 +73,8 @@ class Scenario:
     teacher_schedule: Schedule = field(
         default_factory=lambda: Schedule(epochs=50, learning_rate=3e-3, validate_every=2, bfloat16=True)
     )
-    teachers: int = 1
-    """How many teachers, each with its own seed; the student hears their mean."""
+    teachers: int | tuple[TeacherConfig, ...] = 1
+    """How many like `teacher`, or the shapes of several. Each has its own seed; the student hears their mean."""
 
     student: StudentConfig = field(default_factory=StudentConfig)
     schedule: Schedule = field(default_factory=lambda: Schedule(epochs=60, learning_rate=8e-3, validate_every=3))
@@ -101,6 +101,14 @@ class Scenario:
     seed: int = 0
     notes: tuple[str, ...] = field(default=())
     """What a reader of the report must know."""
+
+    typed: str = ""
+    """What `tinyrnn build` was told, where that is not the name: a file."""
+
+    @property
+    def teacher_shapes(self) -> tuple[TeacherConfig, ...]:
+        """One for each teacher."""
+        return (self.teacher,) * self.teachers if isinstance(self.teachers, int) else self.teachers
 
     @property
     def window_steps(self) -> int:

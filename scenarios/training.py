@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,8 +19,9 @@ from train.distill import FrameLoss, clip_loss
 from train.loop import AfterStep, History, Schedule, fit
 from train.material import Material
 from train.student import Student
-from train.teacher import Teacher
+from train.teacher import Teacher, TeacherConfig
 from train.teaching import taught_copies
+from train.training_losses import training_losses
 
 COLD_VECTORS = 98
 """What the front end makes of one second from a cold start."""
@@ -67,11 +68,11 @@ class Trainings:
     @cached_property
     def teachers(self) -> list[Teacher]:
         """Trained, ready to teach."""
-        return [self._teacher(self.scenario.seed + i) for i in range(self.scenario.teachers)]
+        return [self._teacher(shape, self.scenario.seed + i) for i, shape in enumerate(self.scenario.teacher_shapes)]
 
-    def _teacher(self, seed: int) -> Teacher:
+    def _teacher(self, shape: TeacherConfig, seed: int) -> Teacher:
         torch.manual_seed(seed)
-        teacher = Teacher(self.scenario.teacher, len(self.labels))
+        teacher = Teacher(shape, len(self.labels))
         batch = batches.epochs(self.copies, AS_THEY_ARE, self.scenario.teacher_warp)
         schedule = self.scenario.teacher_schedule
         self._fit(f"teacher-{seed}", teacher, batch, clip_loss, self.teacher_value, schedule, seed)
@@ -81,10 +82,13 @@ class Trainings:
         """A float student: distilled as the scenario says, or (for comparison) by another loss on the same clips."""
         torch.manual_seed(seed)
         student = Student(self.scenario.student, len(self.labels))
-        batch = batches.epochs(self.taught, self.view, self.scenario.touch)
-        objective = loss or self.hint_loss
+        batch, objective = self._taught_epochs, loss or self.hint_loss
         self._fit(f"{name}-{seed}", student, batch, objective, self.student_value, self.scenario.schedule, seed)
         return student
+
+    def value(self, model: nn.Module) -> float:
+        """As `student_value`, for compress methods."""
+        return self.student_value(model)
 
     def student_value(self, student: nn.Module) -> float:
         """What epochs are chosen by: words recognized, cold and warm, where few clips without a word set one off."""
@@ -114,6 +118,10 @@ class Trainings:
         warm = self.copies[-1].vectors[:: max(1, len(self.copies[-1]) // MOST_CALIBRATION_CLIPS)]
         return self.view(torch.from_numpy(warm).float())
 
+    def losses(self, model: nn.Module, batches: int) -> Iterator[torch.Tensor]:
+        """What `tune` would learn from, so many batches of it."""
+        return training_losses(model, self._taught_epochs, self.soft_loss, batches, self.scenario.seed)
+
     def tune(
         self,
         model: nn.Module,
@@ -127,8 +135,7 @@ class Trainings:
         """Train on with the teacher, as the student was trained."""
         schedule = replace(self.scenario.schedule, epochs=epochs, learning_rate=learning_rate, validate_every=1)
         seed = self.scenario.seed
-        batch = batches.epochs(self.taught, self.view, self.scenario.touch)
-        value = self.student_value
+        batch, value = self._taught_epochs, self.student_value
         self._fit(title, model, batch, self.soft_loss, value, schedule, seed, after_step, best_from, settings)
 
     @cached_property
@@ -144,6 +151,10 @@ class Trainings:
             self.cache,
             hints=scenario.hint > 0,
         )
+
+    @property
+    def _taught_epochs(self) -> batches.Epochs:
+        return batches.epochs(self.taught, self.view, self.scenario.touch)
 
     def _fit(
         self,

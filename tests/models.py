@@ -103,6 +103,6 @@ def write_tiny_bundle(folder: Path, model: Model | None = None, frames: int = 20
     def write_files(temporary: Path) -> None:
         golden.write(temporary / golden.GOLDEN, golden.record(model, random_frames(frames, model.feature_size)))
 
-    labels = len(model.head.bias) // (model.linear.width if model.linear else 1)
+    labels = model.head.rows // (model.linear.width if model.linear else 1)
     bundle.write(folder, tiny_manifest(labels=LABELS[:labels]), model, write_files)
     return bundle.read(folder)

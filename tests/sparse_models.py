@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from device_runtime.arithmetic import Affine, Decode, Dense, Int8, Layer, Model
+from device_runtime.arithmetic import Affine, Decode, Dense, Factored, Int8, Layer, Model, Product
 
 Change = Callable[[Int8], Int8]
 
@@ -15,8 +15,13 @@ Change = Callable[[Int8], Int8]
 def with_weights(model: Model, change: Change) -> Model:
     """The model with every weight matrix changed."""
 
-    def changed(affine: Affine) -> Affine:
+    def changed_matrix(affine: Affine) -> Affine:
         return dataclasses.replace(affine, weight=change(affine.weight))
+
+    def changed(product: Product) -> Product:
+        if isinstance(product, Factored):
+            return Factored(changed_matrix(product.inner), product.gain, changed_matrix(product.outer))
+        return changed_matrix(product)
 
     layers: list[Layer] = []
     for layer in model.layers:
@@ -26,7 +31,7 @@ def with_weights(model: Model, change: Change) -> Model:
             layers.append(layer)
         else:
             layers.append(dataclasses.replace(layer, input=changed(layer.input), state=changed(layer.state)))
-    linear = model.linear and dataclasses.replace(model.linear, affine=changed(model.linear.affine))
+    linear = model.linear and dataclasses.replace(model.linear, affine=changed_matrix(model.linear.affine))
     return dataclasses.replace(model, layers=tuple(layers), head=changed(model.head), linear=linear)
 
 

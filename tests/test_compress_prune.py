@@ -11,7 +11,8 @@ pytest.importorskip("torch", reason="compression needs torch")
 import torch
 from torch import nn
 
-from compress.prune import Prune, block_mask, keep_zeros
+from compress.blocks import block_mask, worth_masks
+from compress.prune import Prune, keep_zeros
 from compress.quantize import Int8
 from device_runtime.errors import InputError
 from train.student import Student, StudentConfig
@@ -34,7 +35,8 @@ class Bench:
             with torch.no_grad():
                 for weight in model.parameters():
                     weight += 0.01 * torch.randn(weight.shape, generator=generator)
-            after_step((step + 1) / STEPS)
+            if after_step:
+                after_step((step + 1) / STEPS)
             matrix = next(p for name, p in model.named_parameters() if name in RECURRENT)
             self.seen[(step + 1) / STEPS] = zeros(matrix)
 
@@ -120,6 +122,73 @@ def test_pruned_blocks_stay_zero_through_quantization_aware_training():
     assert float((quantized == 0).double().mean()) >= 0.5 - 0.01
 
 
+@pytest.mark.parametrize("block", [(1, 1), (8, 1), (16, 1), (16, 4)])
+def test_zeros_made_at_once_are_exact_and_stay_zero_through_training_and_int8(block):
+    before, bench = student(), Bench()
+    expected = block_mask(before.grus[0].weight_hh_l0, block, 0.7)
+    pruned = Prune(sparsity=0.7, epochs=2, block=block, ramp=0).apply(before, bench)
+    assert vars(bench.calls[0]) == {"epochs": 2, "learning_rate": 4e-3, "title": "pruned", "best_from": 0.0}
+    assert torch.equal((pruned.grus[0].weight_hh_l0 != 0).float(), expected)
+    int8 = Int8(epochs=1).apply(pruned, Bench())
+    state = int8.model().layers[-1].state.weight
+    assert not state[expected.numpy() == 0].any()
+    assert float((state == 0).mean()) >= zeros(expected)
+    for matrix, inside in (
+        (pruned.grus[0].weight_ih_l0, int8.gru_inputs[0]),
+        (pruned.dense[1].affine.weight, int8.dense[1]),
+    ):
+        assert torch.equal(inside.weight == 0, matrix == 0)
+        assert zeros(matrix) == pytest.approx(0.7, abs=0.04)
+
+
+@pytest.mark.parametrize("ramp", [0.0, 0.6])
+def test_zeros_of_a_method_before_stay_zero(ramp):
+    first = Prune(sparsity=0.6, epochs=0, ramp=0, block=(1, 1)).apply(student(), Bench())
+    zeroed = first.grus[0].weight_hh_l0 == 0
+    second = Prune(sparsity=0.2, epochs=1, ramp=ramp, block=(8, 1)).apply(first, Bench())
+    assert not second.grus[0].weight_hh_l0[zeroed].any()
+
+
+def test_without_ramp_and_epochs_nothing_is_trained():
+    bench = Bench()
+    pruned = Prune(sparsity=0.5, epochs=0, ramp=0).apply(student(), bench)
+    assert not bench.calls
+    assert torch.equal(pruned.grus[0].weight_hh_l0, once_masked(student().grus[0].weight_hh_l0))
+
+
+def once_masked(weight):
+    return weight * block_mask(weight, (8, 2), 0.5)
+
+
+@pytest.mark.parametrize("ramp", [0.0, 0.5])
+def test_each_gate_has_its_own_sparsity(ramp):
+    prune = Prune(sparsity=0.4, epochs=1, block=(8, 1), ramp=ramp, gates=(0.0, 0.5, 0.75))
+    pruned = prune.apply(student(), Bench())
+    for matrix in pruned.grus[0].all_weights[0][:2]:
+        assert [round(zeros(rows), 3) for rows in matrix.chunk(3)] == [0.0, 0.5, 0.75]
+    assert zeros(pruned.dense[1].affine.weight) == pytest.approx(0.4, abs=0.01)
+
+
+def test_in_the_model_s_scope_blocks_of_all_matrices_compete():
+    strong, weak = torch.full((4, 4), 9.0), torch.arange(1.0, 17).view(4, 4) / 4
+    masks = worth_masks([strong, weak], (1, 1), 0.25)
+    assert bool(masks[0].all())
+    assert masks[1].tolist() == [[0] * 4, [0] * 4, [1] * 4, [1] * 4]
+    pruned = Prune(0.5, epochs=0, ramp=0, block=(8, 1), scope="model").apply(student(), Bench())
+    matrices = [pruned.dense[1].affine.weight, *pruned.grus[0].all_weights[0][:2]]
+    densities = [zeros(matrix) for matrix in matrices]
+    assert max(densities) - min(densities) > 0.1
+    assert sum(int((m == 0).sum()) for m in matrices) == pytest.approx(0.5 * sum(m.numel() for m in matrices), abs=8)
+
+
+def test_in_the_model_s_scope_no_matrix_dies():
+    strong, weak = torch.rand(20, 20) + 5, torch.rand(20, 20)
+    masks = worth_masks([strong, weak], (1, 1), 0.5)
+    assert [int(mask.sum()) for mask in masks] == [380, 20], "a tenth of the half that is kept overall"
+    assert torch.equal(masks[1].bool(), weak >= weak.flatten().topk(20).values.min())
+    assert [int(mask.sum()) for mask in worth_masks([strong[:1, :3], weak[:1, :3]], (1, 1), 0.99)] == [1, 1]
+
+
 def test_only_matrices_with_zeros_are_held():
     model = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))
     with torch.no_grad():
@@ -131,10 +200,32 @@ def test_only_matrices_with_zeros_are_held():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"sparsity": 70}, {"sparsity": -0.1}, {"ramp": 0.0}, {"ramp": 1.5}, {"block": (8, 0)}]
+    "wrong", [{"sparsity": 70}, {"sparsity": -0.1}, {"ramp": -0.1}, {"ramp": 1.5}, {"sparsity": 1.0}, {"block": (8, 0)}]
 )
 def test_settings_that_make_no_sense_are_refused(wrong):
     with pytest.raises(
-        InputError, match=r"pruning got sparsity .* sparsity is a share from 0 to below 1, ramp one above 0 and up to 1"
+        InputError,
+        match=r"pruning got sparsity .* sparsity is a share from 0 to below 1, ramp one from 0 \(all at once\) to 1",
     ):
+        Prune(**{"sparsity": 0.5, "epochs": 1, **wrong})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"epochs": 0}, r"pruning got 0 epochs for a ramp of 0.6: blocks go while the student trains\. Give 1 epoch"),
+        ({"scope": "layer"}, r"pruning got scope 'layer': blocks compete within each 'matrix' or in the 'model'"),
+        (
+            {"gates": (0.5, 0.5)},
+            r"pruning got gates \(0.5, 0.5\): give three sparsities from 0 to below 1, for the rows",
+        ),
+        ({"gates": (0.5, 0.5, 1.0)}, r"pruning got gates \(0.5, 0.5, 1.0\): give three sparsities"),
+        (
+            {"gates": (0.5, 0.5, 0.6), "scope": "model"},
+            r"and scope 'model', where blocks of all gates compete\. Choose",
+        ),
+    ],
+)
+def test_choices_that_make_no_sense_are_refused(wrong, message):
+    with pytest.raises(InputError, match=message):
         Prune(**{"sparsity": 0.5, "epochs": 1, **wrong})

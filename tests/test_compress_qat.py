@@ -9,7 +9,7 @@ pytest.importorskip("torch", reason="compression needs torch")
 
 import torch
 
-from compress.prune import block_mask
+from compress.blocks import block_mask
 from compress.qat import Int8Student
 from compress.quantize import calibrate
 from compress.rows import BIAS_PER_UNIT

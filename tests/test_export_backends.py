@@ -18,10 +18,13 @@ from device_runtime.fixed_point import SIGMOID_Q15, TANH_Q15
 from export.litert import Litert
 from export.onnx import Onnx
 from export.tables import upper_half
+from factored_models import FACTORED
 from models import tiny_manifest
+from sparse_models import on_grid, with_weights, without_blocks
 from streams import FORECASTERS, MODELS, streams
 
 FRAMES = 1_100
+FRAMES_OF_FACTORS = 200
 EVERY = MODELS | FORECASTERS
 BACKENDS = {"onnx": (Onnx(), onnx.load_engine), "litert": (Litert(), litert.load_engine)}
 
@@ -41,6 +44,17 @@ def test_no_bit_differs_from_the_arithmetic(name, shape, tmp_path):
         what: golden.replay(engine, golden.record(model, frames)) for what, frames in streams(model, FRAMES).items()
     }
     assert differing == dict.fromkeys(differing, 0)
+
+
+@pytest.mark.parametrize("change", [lambda weight: weight, without_blocks(0.6), on_grid(18)])
+@pytest.mark.parametrize("shape", FACTORED)
+@pytest.mark.parametrize("name", BACKENDS)
+def test_no_bit_differs_where_matrices_are_two_factors(name, shape, change, tmp_path):
+    model = with_weights(FACTORED[shape], change)
+    engine = export_and_load(name, model, tmp_path)
+    hard = streams(model, FRAMES_OF_FACTORS)
+    frames = np.concatenate([hard[what] for what in ("lively", "saturating", "ties")])
+    assert golden.replay(engine, golden.record(model, frames)) == 0
 
 
 @pytest.mark.parametrize("shape", EVERY)

@@ -17,9 +17,11 @@ from device_runtime.arithmetic import Decode
 from device_runtime.engines.onnx import session_options
 from export.onnx import Onnx
 from export.onnx_graph import IR_VERSION, OPSET
+from factored_models import FACTORED
 from streams import FORECASTERS, MODELS
 
-EVERY = MODELS | FORECASTERS
+LOW_RANK = {f"{shape}, low rank": model for shape, model in FACTORED.items()}
+EVERY = MODELS | FORECASTERS | LOW_RANK
 PRODUCTS = {
     "sliding dense and GRU": 4,
     "two GRUs": 5,
@@ -29,6 +31,9 @@ PRODUCTS = {
     "decoding without a linear map": 4,
     "one position decoded": 5,
     "a linear map beside a GRU": 4,
+    "both matrices of a GRU, low rank": 5,
+    "sliding dense layers and a head, low rank": 10,
+    "a forecaster, low rank": 10,
 }
 PLAIN = {
     "Add", "Cast", "Clip", "Concat", "Floor", "Gather", "MatMulInteger", "Mul", "Relu", "Reshape", "Split", "Sub",

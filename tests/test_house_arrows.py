@@ -34,7 +34,7 @@ ARROWS = {
 # is a piece: bundle, frontends, engines, decoders, sources and the like, which the session puts together.
 PIECES = 1
 LAYERS = {
-    **dict.fromkeys(("errors", "times", "events", "arithmetic", "fixed_point"), 0),
+    **dict.fromkeys(("errors", "times", "events", "arithmetic", "products", "fixed_point"), 0),
     "session": 2,
     **dict.fromkeys(
         ("bench", "evaluate", "evaluate_forecast", "evaluate_anomaly", "evaluate_life", "forecast_data"), 3
@@ -156,8 +156,9 @@ def test_device_tests_import_nothing_of_the_workstation():
 def test_whatever_the_workstation_imports_is_declared():
     project = tomllib.loads((HOUSE / "pyproject.toml").read_text())["project"]
     extras = tomllib.loads((HOUSE / "device_runtime/pyproject.toml").read_text())["project"]["optional-dependencies"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["bench"]]
-    wanted += project["optional-dependencies"]["peers"]
+    wanted = [*project["dependencies"]]
+    for extra in ("bench", "peers", "light", "keras"):
+        wanted += project["optional-dependencies"][extra]
     wanted += [name for names in extras.values() for name in names]
     declared = {re.split(r"[^\w-]", name)[0].replace("_", "-").lower() for name in wanted}
     distributions = packages_distributions()

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from device_runtime import arithmetic, fixed_point
-from device_runtime.arithmetic import Affine, Dense, Float32, Gru, Model
+from device_runtime.arithmetic import Affine, Dense, Float32, Gru, Model, Product
+from factored_models import FACTORED
 from models import SLIDING_AND_GRU, random_frames, tiny_model
 from streams import FORECASTERS, streams
 
@@ -30,6 +31,13 @@ def plain_clip(v: int, low: int, high: int) -> int:
     return min(max(v, low), high)
 
 
+def plain_product(product: Product, q: list[int]) -> list[f32]:
+    if isinstance(product, Affine):
+        return plain_affine(product, q)
+    between = [plain_clip(plain_round(v * product.gain), -127, 127) for v in plain_affine(product.inner, q)]
+    return plain_affine(product.outer, between)
+
+
 def plain_affine(affine: Affine, q: list[int]) -> list[f32]:
     sums = [sum(int(w) * x for w, x in zip(row, q, strict=True)) for row in affine.weight]
     return [f32(f32(s) * scale) + bias for s, scale, bias in zip(sums, affine.scale, affine.bias, strict=True)]
@@ -47,7 +55,7 @@ def plain_int8(h: list[f32]) -> list[int]:
 
 
 def plain_gru(layer: Gru, gx: list[f32], h: list[f32]) -> list[f32]:
-    gh = plain_affine(layer.state, plain_int8(h))
+    gh = plain_product(layer.state, plain_int8(h))
     after = []
     for i, old in enumerate(h):
         r = plain_table("sigmoid", gx[i] + gh[i])
@@ -65,24 +73,24 @@ def plain_step(model: Model, frame: Float32, state: Float32) -> tuple[list[f32],
     decoded = None
     for i, layer in enumerate(model.layers):
         if isinstance(layer, Dense):
-            columns = layer.affine.weight.shape[1]
+            columns = layer.affine.columns
             starts = range(0, len(q) - columns + 1, layer.hop)
-            v = [value for start in starts for value in plain_affine(layer.affine, q[start : start + columns])]
+            v = [value for start in starts for value in plain_product(layer.affine, q[start : start + columns])]
             q = [plain_clip(plain_round(max(value, f32(0)) * layer.output_gain), -127, 127) for value in v]
         elif isinstance(layer, Gru):
             h = list(state[len(next_state) : len(next_state) + layer.hidden])
-            h = plain_gru(layer, plain_affine(layer.input, q), h)
+            h = plain_gru(layer, plain_product(layer.input, q), h)
             next_state += h
             q = plain_int8(h)
         else:
             decoded = [plain_int8(plain_gru(model.layers[i - 1], list(row), h)) for row in layer.positions]
-    scores = [score for q in decoded or [q] for score in plain_affine(model.head, q)]
+    scores = [score for q in decoded or [q] for score in plain_product(model.head, q)]
     if model.linear:
         width = model.linear.width
         history = [int(v) for v in state[len(next_state) :]][width:] + newest[:width]
         next_state += [f32(v) for v in history]
         ahead = [plain_affine(model.linear.affine, history[j::width]) for j in range(width)]
-        rows = len(model.head.bias)
+        rows = model.head.rows
         scores = [score + ahead[i % rows % width][i // rows] for i, score in enumerate(scores)]
     return scores, next_state
 
@@ -109,6 +117,19 @@ def test_the_step_has_the_bits_of_plain_python(layers, feature_size, gain):
         assert state.tobytes() == np.array(plain_state, f32).tobytes()
     assert scores.dtype == state.dtype == np.float32
     assert np.unique(state).size > state.size // 4, "the models should be lively"
+
+
+@pytest.mark.parametrize("shape", [shape for shape in FACTORED if shape != "the widest factors"])
+def test_a_step_with_factors_has_the_bits_of_plain_python(shape):
+    model = FACTORED[shape]
+    hard = streams(model, 20)
+    for frames in (hard["lively"], hard["saturating"], hard["ties"]):
+        state, plain_state = model.initial_state(), list(model.initial_state())
+        for frame in frames:
+            scores, state = arithmetic.step(model, frame, state)
+            plain_scores, plain_state = plain_step(model, frame, plain_state)
+            assert scores.tobytes() == np.array(plain_scores, f32).tobytes()
+            assert state.tobytes() == np.array(plain_state, f32).tobytes()
 
 
 @pytest.mark.parametrize("shape", FORECASTERS)

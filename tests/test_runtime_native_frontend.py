@@ -32,13 +32,15 @@ TABLES = {  # type, and how many numbers each has
     "tr_window": (ctypes.c_int16, 480),
     "tr_twiddles": (ctypes.c_int16, 1152),
     "tr_real_twiddles": (ctypes.c_int16, 256),
+    "tr_turns": (ctypes.c_int16, 1472),
     "tr_gap_starts": (ctypes.c_uint16, 42),
     "tr_weights": (ctypes.c_int16, 236),
+    "tr_fours": (ctypes.c_int32, 608),
     "tr_gain_lines": (ctypes.c_uint32, 32),
     "tr_gain_bends": (ctypes.c_int32, 32),
     "tr_log_bows": (ctypes.c_uint32, 128),
 }
-TABLES_SHA256 = "e5651ed6969b963db5d3887d72f9cde26f72ff833cf938b0ae6c1f1247a8deb5"
+TABLES_SHA256 = "7405fc87b347089b171e89e5eeb0dc7c173617d36e78a30a21261d6be14d8d58"
 
 
 def tables_source():

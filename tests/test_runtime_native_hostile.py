@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from device_runtime import flat
+from factored_models import factored
 from models import tiny_model
 from sparse_models import on_grid, with_own_steps, with_weights, without_blocks
 
@@ -23,16 +24,20 @@ def sparse_coded(weight):
 
 MODEL = tiny_model(0, (("dense", 8, 6, 3), ("gru", 20)), 12, 3)
 FORECASTER = tiny_model(0, (("gru", 20), ("decode", 5)), 12, 3, linear=(10, 7))
+LOW_RANK = factored(tiny_model(0, (("gru", 20), ("decode", 5)), 12, 3), (0, 6, 0))
 FILES = {
     "dense": flat.to_bytes(MODEL, ("a", "b", "c")),
     "sparse": flat.to_bytes(with_weights(MODEL, without_blocks(0.6))),
     "4 bits": flat.to_bytes(with_weights(MODEL, on_grid(18))),
     "sparse 4 bits": flat.to_bytes(with_weights(MODEL, sparse_coded), ("a", "b", "c")),
     "forecaster": flat.to_bytes(FORECASTER, ("a", "b", "c")),  # as many layers and matrices
+    "low rank": flat.to_bytes(LOW_RANK, ("a", "b", "c")),  # as many, too
+    "low rank, sparse": flat.to_bytes(with_weights(LOW_RANK, without_blocks(0.5))),
 }
 RECORDS_END = LAYERS_AT + 2 * flat.LAYER_BYTES + 4 * flat.MATRIX_BYTES
 MATRICES_AT = LAYERS_AT + 2 * flat.LAYER_BYTES
 STATE_AT = MATRICES_AT + 2 * flat.MATRIX_BYTES  # the record of the GRU's state matrix
+INNER_AT, OUTER_AT = MATRICES_AT + flat.MATRIX_BYTES, STATE_AT  # of the state matrix of low rank, (6, 20) and (60, 6)
 DECODE_AT, LINEAR_AT = LAYERS_AT + flat.LAYER_BYTES, MATRICES_AT + 3 * flat.MATRIX_BYTES  # of the forecaster
 
 
@@ -100,6 +105,7 @@ def test_random_bytes_are_refused():
         assert run(flat.MAGIC + struct.pack("<II", 1, size + 16) + rng.bytes(size), None)
 
 
+TOO_MANY_MATRICES = flat.to_bytes(factored(tiny_model(0, (("gru", 1),) * 32, 1, 1), (1,)))
 TOO_MANY_LAYERS = flat.to_bytes(tiny_model(0, (("gru", 1),) * 33, 1, 1))
 
 
@@ -107,8 +113,8 @@ TOO_MANY_LAYERS = flat.to_bytes(tiny_model(0, (("gru", 1),) * 33, 1, 1))
     ("name", "changes", "message"),
     [
         ("dense", [(0, "<I", 7)], "it is no model.native, or it was cut short"),
-        ("dense", [(8, "<I", 0)], "it has the format 0, but this engine reads 1 to 2"),
-        ("dense", [(8, "<I", 3)], "it has the format 3, but this engine reads 1 to 2"),
+        ("dense", [(8, "<I", 0)], "it has the format 0, but this engine reads 1 to 3"),
+        ("dense", [(8, "<I", 4)], "it has the format 4, but this engine reads 1 to 3"),
         ("dense", [(12, "<I", 99)], r"it has \d+ bytes, but should have 99"),
         ("dense", [(16, "<I", 0)], "feature_size is 0 and input_gain "),
         ("dense", [(16, "<I", 2**16 + 1)], "feature_size is 65537 and input_gain "),
@@ -185,6 +191,19 @@ TOO_MANY_LAYERS = flat.to_bytes(tiny_model(0, (("gru", 1),) * 33, 1, 1))
         ("forecaster", [(44, "<I", 6554)], "the linear map keeps 6554 frames of 10 values; at most 65536 values are "),
         ("forecaster", [(44, "<I", 8)], "a matrix has 5 rows and 7 columns; its layer needs 5 and 8"),
         ("forecaster", [(LINEAR_AT, "<I", 6)], "a matrix has 6 rows and 7 columns; its layer needs 5 and 7"),
+        ("low rank", [(INNER_AT + 56, "<f", float("nan"))], "the gain between two factors is -?nan"),
+        ("low rank", [(INNER_AT + 56, "<f", -1)], "the gain between two factors is -1"),
+        ("low rank", [(INNER_AT + 56, "<f", 2e9)], r"the gain between two factors is 2e\+09"),
+        ("low rank", [(INNER_AT + 56, "<f", 0)], "a matrix has 6 rows and 20 columns; its layer needs 60 and "),
+        ("low rank", [(8, "<I", 2)], "a matrix has 6 rows and 20 columns; its layer needs 60 and "),
+        ("low rank", [(INNER_AT, "<I", 5)], "a factor has 5 rows, but the one behind it 6 columns"),
+        ("low rank", [(INNER_AT, "<I", 2**31)], "a matrix has 2147483648 rows and 20 columns; it takes 1 to 65536"),
+        ("low rank", [(OUTER_AT, "<I", 61)], "a matrix has 61 rows and 20 columns; its layer needs 60 and 20"),
+        (
+            "low rank",
+            [(MATRICES_AT + 56, "<f", 1)],
+            "a factor has 60 rows, but the one behind it 20 columns",
+        ),
     ],
 )
 def test_each_refusal_says_what_is_wrong(name, changes, message):
@@ -252,6 +271,16 @@ def test_a_file_that_ends_within_its_records_is_refused():
 def test_more_layers_than_the_engine_takes_are_refused():
     with pytest.raises(ValueError, match="it has 33 layers; this engine takes 32"):
         _native.Model(TOO_MANY_LAYERS)
+
+
+def test_more_factors_than_the_engine_takes_are_refused():
+    with pytest.raises(ValueError, match="it has more than 66 matrices"):
+        _native.Model(TOO_MANY_MATRICES)
+
+
+def test_a_file_has_the_oldest_format_that_has_all_it_needs():
+    formats = {name: struct.unpack_from("<I", data, 8)[0] for name, data in FILES.items()}
+    assert formats == dict.fromkeys(FILES, 1) | {"forecaster": 2, "low rank": 3, "low rank, sparse": 3}
 
 
 def test_a_kernel_that_is_not_there_is_refused():

@@ -9,6 +9,7 @@ import pytest
 
 from device_runtime import arithmetic, bundle, flat, golden
 from device_runtime.engines.native import NativeEngine
+from factored_models import FACTORED, factored
 from models import random_frames, tiny_model
 from sparse_models import on_grid, powers_of_two, with_own_steps, with_weights, without_blocks
 from streams import MODELS, streams
@@ -56,6 +57,22 @@ def test_no_bit_differs_from_the_arithmetic(kernel, shape):
     assert wrong == dict.fromkeys(wrong, 0)
 
 
+@pytest.mark.parametrize("shape", FACTORED)
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_no_bit_differs_where_matrices_are_two_factors(kernel, shape):
+    model = FACTORED[shape]
+    wrong = {what: differing(kernel, model, frames) for what, frames in streams(model, 60).items()}
+    assert wrong == dict.fromkeys(wrong, 0)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_no_bit_differs_however_the_factors_are_stored(kernel, change):
+    for name in ("both matrices of a GRU", "two GRUs", "the widest factors", "a forecaster"):
+        model = with_weights(FACTORED[name], CHANGES[change])
+        assert differing(kernel, model, random_frames(40, model.feature_size)) == 0, name
+
+
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_no_bit_differs_however_the_weights_are_stored(kernel, change):
@@ -80,7 +97,13 @@ def test_odd_sizes_and_all_shares_of_zeros(kernel):
             )
         if rng.random() < 0.3:
             model = with_weights(model, on_grid(int(rng.integers(1, 19))))
-        assert differing(kernel, model, random_frames(12, features, seed)) == 0, (seed, layers, features, labels)
+        frames = random_frames(12, features, seed)
+        assert differing(kernel, model, frames) == 0, (seed, layers, features, labels)
+        ranks = [int(rank) for rank in rng.integers(0, 70, 5)]
+        low_rank = factored(model, ranks, seed)
+        if seed % 2:
+            low_rank = with_weights(low_rank, without_blocks(rng.random(), (8, int(rng.integers(1, 5))), seed))
+        assert differing(kernel, low_rank, frames) == 0, (seed, layers, features, labels, ranks)
 
 
 @pytest.mark.parametrize("block", [(8, 1), (8, 2), (8, 4), (16, 1), (16, 2), (16, 4)])

@@ -159,6 +159,15 @@ def test_a_forecaster_that_does_not_end_in_int8_is_no_bundle(home):
         pipeline.run(replace(SCENARIO, compress=SCENARIO.compress[:1]), home / "runs", Console(quiet=True))
 
 
+def test_losses_for_scores_are_those_that_tuning_learns_from(built, home):
+    trainings = ForecastTrainings(SCENARIO, home / "runs" / "waves" / "checkpoints", home / "cache")
+    model = trainings.student(SCENARIO.seed)
+    losses, again = (torch.stack(list(trainings.losses(model, 3))) for _ in range(2))
+    assert torch.equal(losses, again)
+    losses.sum().backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+
+
 def test_offsets_make_the_interval_hold_its_share_of_the_validation_part(home):
     trainings = ForecastTrainings(SCENARIO, home / "offsets", home / "cache")
     windows = trainings.windows("validation")

@@ -14,6 +14,7 @@ pytest.importorskip("sklearn", reason="the peers are scikit-learn's")
 pytest.importorskip("onnxruntime", reason="each bundle is proved on all engines")
 pytest.importorskip("ai_edge_litert", reason="each bundle is proved on all engines")
 
+import torch
 from rich.console import Console
 
 from compress.prune import Prune
@@ -22,6 +23,7 @@ from device_runtime.errors import InputError
 from device_runtime.evaluate_life import evaluate_folder
 from scenarios.life import pipeline
 from scenarios.life.scenario import LifeBudget, LifeScenario
+from scenarios.life.training import LifeTrainings
 from train.data.cmapss import Cmapss
 from train.loop import Schedule
 
@@ -121,3 +123,12 @@ def test_a_quick_build_of_lives_promises_size_alone(scenario):
 def test_lives_that_do_not_end_in_int8_are_no_bundle(scenario, home):
     with pytest.raises(InputError, match="worn ends with pruned, but a bundle holds int8. Put Int8 last"):
         pipeline.run(replace(scenario, compress=(Prune(0.1, 1, smallest=10),)), home / "runs", Console(quiet=True))
+
+
+def test_losses_of_lives_for_scores_are_those_that_tuning_learns_from(built, scenario, home):
+    trainings = LifeTrainings(scenario, home / "runs" / "worn" / "checkpoints")
+    model = trainings.student()
+    losses, again = (torch.stack(list(trainings.losses(model, 20))) for _ in range(2))
+    assert torch.equal(losses, again)
+    losses.sum().backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())

@@ -21,8 +21,11 @@ pytest.importorskip("ai_edge_litert", reason="a bundle is proved on LiteRT")
 import torch
 
 import tiny_scenario
+from compress.prune import Prune
 from compress.quantize import Int8
 from compress.rows import BIAS_PER_UNIT
+from compress.scores import Gradient, Movement
+from compress.structured import RemoveUnits
 from device_runtime import arithmetic, engines, golden
 from device_runtime import bundle as bundles
 from device_runtime.errors import InputError, PromiseError
@@ -35,6 +38,8 @@ from scenarios import bundling, pipeline, training
 from scenarios.benchmarks.peers import PEERS
 from scenarios.measure import weights_of
 from scenarios.model_card import commit
+from train.cells import Bidirectional, Lstm
+from train.teacher import ensemble
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -83,6 +88,25 @@ def test_the_bundle_opens_on_every_engine_and_gives_its_golden_bits(built):
         assert golden.replay(engines.load(name, opened), golden.read(opened)) == 0
     session = Session.open(built.bundle)
     assert len(list(session.listen(read_audio(built.report.parent / "example.wav")))) > 50
+
+
+def test_a_student_that_could_not_be_deployed_is_refused_before_it_is_trained(scenario, tmp_path):
+    lstm = replace(scenario, student=replace(scenario.student, cell=Lstm()))
+    with pytest.raises(InputError, match="a student with cells of lstm is trained and compared, but only gru is"):
+        pipeline.run(lstm, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_teachers_of_several_kinds_teach_one_student(house, scenario, tmp_path):
+    other = replace(scenario.teacher, hidden=4, cell=Bidirectional(Lstm()))
+    several = replace(scenario, teachers=(scenario.teacher, other), hint=1.0)
+    trainings = training.Trainings(several, tmp_path, house / "cache")
+    assert [type(teacher.gru) for teacher in trainings.teachers] == [torch.nn.GRU, torch.nn.LSTM]
+    clips = trainings.taught[0]
+    expected = ensemble(trainings.teachers, torch.from_numpy(clips.vectors.astype(np.float32)))
+    assert torch.allclose(torch.from_numpy(clips.taught), expected, atol=0.02)
+    assert clips.hints.shape == (len(clips), 2 * (scenario.teacher.hidden + 4))
+    assert 0 <= trainings.student_value(trainings.student(0)) <= 1
 
 
 def test_nothing_is_left_beside_the_run_s_results(built):
@@ -361,3 +385,19 @@ def test_a_changed_method_is_trained_anew_and_not_taken_from_the_last_build(buil
     after = hashes(build(other))
     assert after["model.npz"] != before["model.npz"]
     assert hashes(build(scenario))["model.npz"] == before["model.npz"], "and back again, from its checkpoints"
+
+
+def test_units_and_then_blocks_that_the_loss_would_not_miss_are_removed_on_the_way_to_a_bundle(build, scenario):
+    methods = (
+        RemoveUnits(keep=0.75, epochs=1, score=Gradient(batches=3)),
+        Prune(0.6, epochs=2, block=(1, 1), smallest=256, score=Movement(batches=3), scope="model"),
+        Int8(epochs=1),
+    )
+    result = build(replace(scenario, compress=methods))
+    opened = bundles.read(result.bundle)
+    assert [gru.state.weight.shape for gru in opened.model.layers[2:]] == [(72, 24)]
+    stages = {stage["name"]: stage for stage in opened.manifest.card["stages"]}
+    assert stages["narrowed"]["parameters"] == stages["pruned"]["parameters"] < 0.75 * stages["student"]["parameters"]
+    assert stages["pruned"]["sparsity"] > 0.5
+    zeros = {name: stage["parameters"] - stage["nonzeros"] for name, stage in stages.items()}
+    assert zeros["int8"] >= zeros["pruned"]

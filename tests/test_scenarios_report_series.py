@@ -15,6 +15,7 @@ from scenarios.report.series_content import (
     Figure,
     Line,
     Mark,
+    Points,
     Row,
     Section,
     SeriesReport,
@@ -128,3 +129,18 @@ def test_any_length_of_time_has_dates_under_its_chart(seconds):
     x = tuple(1_700_000_000.0 + seconds * i / 9 for i in range(10))
     section = Section("long", "Long", charts=(Chart("", "time", "load", (Line("load", x, x),), x_is_time=True),))
     assert series_page.render(report(sections=(section,)).as_dict()).count("<text") >= 6
+
+
+def test_points_are_drawn_one_by_one_with_their_names_and_a_legend_of_their_group():
+    chart = Chart(
+        "Sizes.",
+        "KB",
+        "accuracy",
+        points=(Points("pruned", (2.0, 40.0), (0.8, 0.9), ("small", "large")),),
+        x_is_log=True,
+    )
+    page = series_page.render(report(sections=(Section("sizes", "Sizes", charts=(chart,)),)).as_dict())
+    assert "<title>small</title>" in page
+    assert "<title>large</title>" in page
+    assert "<circle" in page
+    assert "<bdi>pruned</bdi>" in page

@@ -12,6 +12,7 @@ import torch
 from device_runtime.frontends.speech import SpeechFrontend
 from sounds import babble
 from train.batches import FrameView
+from train.cells import Bidirectional, Gru, Lstm, Vanilla
 from train.features import feature_vectors
 from train.student import SlidingDense, Student, StudentConfig, stack_frames
 from train.teacher import Teacher, TeacherConfig, ensemble
@@ -86,9 +87,11 @@ def test_a_sliding_layer_is_a_convolution_along_its_input():
     assert layer.outputs(11) == 12
 
 
+@pytest.mark.parametrize("cell", [Gru(), Lstm(), Vanilla()], ids=repr)
 @pytest.mark.parametrize("vectors", [98, 120, 168])
-def test_a_teacher_answers_clips_of_any_length_and_leaves_no_cell_out(vectors):
-    teacher = Teacher(TeacherConfig(channels=4, projection=8, hidden=6, gru_layers=1), labels=5).eval()
+def test_a_teacher_answers_clips_of_any_length_and_leaves_nothing_out(vectors, cell):
+    shape = TeacherConfig(channels=4, projection=8, hidden=6, gru_layers=1, cell=Bidirectional(cell))
+    teacher = Teacher(shape, labels=5).eval()
     heard = torch.rand(2, vectors, 40, requires_grad=True)
     answer = teacher(heard)
     assert answer.shape == (2, 5)
@@ -98,8 +101,8 @@ def test_a_teacher_answers_clips_of_any_length_and_leaves_no_cell_out(vectors):
 
 
 def test_several_teachers_answer_with_their_mean_log_probability():
-    config = TeacherConfig(channels=4, projection=8, hidden=6, gru_layers=1)
-    teachers = [Teacher(config, labels=5).eval() for _ in range(2)]
+    shapes = TeacherConfig(4, 8, 6, gru_layers=1), TeacherConfig(4, 8, 7, gru_layers=2, cell=Bidirectional(Lstm()))
+    teachers = [Teacher(shape, labels=5).eval() for shape in shapes]
     vectors = torch.rand(3, 98, 40) * 20
     each = [teacher(vectors).log_softmax(dim=1) for teacher in teachers]
     answer = ensemble(teachers, vectors)

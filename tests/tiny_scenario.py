@@ -57,8 +57,9 @@ def use(patch, root: Path, scenario: Scenario | None = None) -> None:
     patch.setitem(SCENARIOS, "tiny", ("tiny_scenario", "SCENARIO"))
     patch.setitem(globals(), "SCENARIO", scenario or recipe(root / "data"))
     patch.setenv("TINYRNN_CACHE", str(root / "cache"))
-    verb = importlib.metadata.EntryPoint("build", "scenarios.build:add_verb", cli.VERBS_GROUP)
-    patch.setattr(importlib.metadata, "entry_points", lambda group: [verb])
+    added = {"build": "scenarios.build:add_verb", "search": "scenarios.search.verb:add_verb"}
+    verbs = [importlib.metadata.EntryPoint(name, place, cli.VERBS_GROUP) for name, place in added.items()]
+    patch.setattr(importlib.metadata, "entry_points", lambda **of: verbs if of["group"] == cli.VERBS_GROUP else [])
 
 
 def main() -> None:

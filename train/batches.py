@@ -11,6 +11,7 @@ import torch
 
 from train.augment import FeatureWarp
 from train.loop import Batch, Epochs
+from train.rows import Rows
 from train.student import stack_frames
 
 CLIP_VECTORS = 100
@@ -24,7 +25,7 @@ SHORTEST_PREROLL = 20
 class FeatureSet:
     """Clips heard one way."""
 
-    vectors: npt.NDArray[np.float16]  # (clips, vectors, bands)
+    vectors: npt.NDArray[np.float16] | Rows  # (clips, vectors, bands), mapped into memory where they are in files
     labels: npt.NDArray[np.int64]  # (clips,)
     whole: npt.NDArray[np.bool_]  # (clips,) no word anywhere in it
     tails: npt.NDArray[np.int64]  # (clips,) vectors after the word's end; 0 where it is not looked for
@@ -38,9 +39,9 @@ class FeatureSet:
 
 
 def joined(sets: Sequence[FeatureSet]) -> FeatureSet:
-    """Several sets of equal length in time as one."""
+    """Several sets of equal length in time as one; vectors that are in files stay there."""
     return FeatureSet(
-        np.concatenate([s.vectors for s in sets]),
+        Rows([np.asarray(s.vectors) for s in sets]),
         np.concatenate([s.labels for s in sets]),
         np.concatenate([s.whole for s in sets]),
         np.concatenate([s.tails for s in sets]),

@@ -90,7 +90,7 @@ def feature_vectors(audio: Float32) -> Float32:
 def heard(
     clips: Clips, hearing: Hearing, around: Surroundings, seed: int, cache: Path, title: str = "clips"
 ) -> Float16:
-    """Every clip heard one way: (clips, vectors, bands), from the cache where it is there.
+    """Every clip heard one way: (clips, vectors, bands), mapped into memory from the cache.
 
     98 vectors for a cold clip, 168 for a warm one, of which the clip is the last 100. A person is shown the title.
     """
@@ -102,7 +102,7 @@ def heard(
             audio = hear(clips.audio(i), hearing, around, np.random.default_rng([seed, i]))
             rows.append(feature_vectors(np.clip(audio, -1, 1)).astype(np.float16))
         save_array(path, np.stack(rows))
-    return np.load(path)
+    return np.load(path, mmap_mode="c")  # read when a batch asks; writing to it would change no file
 
 
 def quiet_tails(clips: Clips, hearing: Hearing, seed: int) -> npt.NDArray[np.int64]:

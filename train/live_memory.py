@@ -32,11 +32,12 @@ class LiveMemory(TorchDispatchMode):
         self._noted: set[int] = set()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Run the operation; note the storages that it made."""
+        """Run the operation; note the storages that it made, not those that it was given and gives back as a view."""
+        given = {storage._cdata for storage in _storages((args, kwargs))}
         made = func(*args, **(kwargs or {}))
-        for tensor in tree_leaves(made):
-            if isinstance(tensor, torch.Tensor):
-                self._note(tensor.untyped_storage())
+        for storage in _storages(made):
+            if storage._cdata not in given:
+                self._note(storage)
         return made
 
     def _note(self, storage: torch.UntypedStorage) -> None:
@@ -51,3 +52,7 @@ class LiveMemory(TorchDispatchMode):
     def _forget(self, address: int, size: int) -> None:
         self._noted.discard(address)
         self.live_bytes -= size
+
+
+def _storages(values: Any) -> list[torch.UntypedStorage]:
+    return [leaf.untyped_storage() for leaf in tree_leaves(values) if isinstance(leaf, torch.Tensor)]

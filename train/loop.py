@@ -25,8 +25,8 @@ from torch import nn
 
 from device_runtime.errors import InputError
 from train.measure import ACCURACY, Measure
-from train.precision import mixed
 from train.processes import Processes
+from train.schedule import Schedule
 
 Batch = tuple[torch.Tensor, ...]
 AfterStep = Callable[[float], None]
@@ -34,32 +34,12 @@ AfterStep = Callable[[float], None]
 
 CHECKPOINT = {
     "fingerprint", "epoch", "model", "optimizer", "rate", "history", "best", "best_epoch", "best_weights",
+    "loss_scale",
 }  # fmt: skip
 """What a checkpoint holds."""
 
 _UNREADABLE = (RuntimeError, OSError, EOFError, ValueError, pickle.UnpicklingError)
 """What torch says of a file that is cut or of another kind."""
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How long and how fast to train: AdamW, linear warm-up, cosine to zero, clipped gradients."""
-
-    epochs: int
-    learning_rate: float = 8e-3
-    weight_decay: float = 0.02
-    warm_up: float = 0.05
-    """Share of all steps over which the learning rate rises."""
-
-    clip_norm: float = 1.0
-    patience: int = 0
-    """Stop after so many epochs without a better validation value; 0 never stops early."""
-
-    validate_every: int = 1
-    """Epochs between validations; the last epoch is always validated."""
-
-    bfloat16: bool = False
-    """Multiply in bfloat16 where the machine does so in hardware: a large teacher trains 1.7 times as fast."""
 
 
 @dataclass
@@ -140,10 +120,9 @@ def _one_epoch(
     total = 0.0
     for step, batch in enumerate(epochs.draw(generator)):
         run.optimizer.zero_grad(set_to_none=True)
-        value = _learn(run, tuple(run.processes.share(tensor) for tensor in batch), loss, epochs.parts)
-        nn.utils.clip_grad_norm_(run.model.parameters(), run.schedule.clip_norm)
-        run.optimizer.step()
-        run.rate.step()
+        value = _learn(run, batch, loss, epochs.parts)
+        if run.products.step(run.optimizer, run.model.parameters(), run.schedule.clip_norm):
+            run.rate.step()
         total += value
         if not math.isfinite(total):
             raise InputError(
@@ -155,14 +134,16 @@ def _one_epoch(
 
 
 def _learn(run: _Run, batch: Batch, loss: Callable[[nn.Module, Batch], torch.Tensor], parts: int) -> float:
-    """Add the gradient of a batch, part by part; return its loss."""
-    whole, total = len(batch[0]), 0.0
-    for part in zip(*(tensor.tensor_split(min(parts, whole)) for tensor in batch), strict=True):
-        with mixed(run.schedule.bfloat16):
+    """Add the gradient of this process's share of a batch, part by part; return its loss."""
+    shared = [run.processes.share(tensor) for tensor in batch]
+    weight, whole, total = run.processes.weight(len(batch[0])), len(shared[0]), 0.0
+    for part in zip(*(tensor.tensor_split(min(parts, whole)) for tensor in shared), strict=True):
+        with run.products.mixed():
             value = loss(run.parallel, part)
-        if parts > 1:
-            value = value * (len(part[0]) / whole)
-        value.backward()
+        counts = weight * len(part[0]) / whole
+        if counts != 1:
+            value = value * counts
+        run.products.backward(value)
         total += float(value.detach())
     return total
 
@@ -182,9 +163,8 @@ class _Run:
     ):
         self.measure = measure
         self.model, self.schedule, self.checkpoint, self.seed = model, schedule, checkpoint, seed
-        self.optimizer = torch.optim.AdamW(
-            model.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay
-        )
+        self.optimizer = schedule.optimizer.over(model.parameters(), schedule.learning_rate, schedule.weight_decay)
+        self.products = schedule.products()
         all_steps = max(1, schedule.epochs * steps)
         warm_up = max(1, round(schedule.warm_up * all_steps))
         self.rate = torch.optim.lr_scheduler.LambdaLR(
@@ -193,7 +173,7 @@ class _Run:
         )
         self.history, self.epoch, self.best, self.best_epoch = History(), 0, measure.worst, 0
         self.best_weights: dict[str, torch.Tensor] | None = None
-        self.fingerprint = {"seed": seed, "steps": steps, "identity": identity, **asdict(schedule)}
+        self.fingerprint = {"seed": seed, "steps": steps, "identity": identity, **schedule.told()}
         self.processes = Processes()
         self.parallel = self.processes.wrapped(model)
         if checkpoint is not None and checkpoint.exists():
@@ -239,6 +219,7 @@ class _Run:
                 "model": self.model.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
                 "rate": self.rate.state_dict(),
+                "loss_scale": self.products.state_dict(),
                 "history": asdict(self.history),
                 "best": self.best,
                 "best_epoch": self.best_epoch,
@@ -260,6 +241,7 @@ class _Run:
         self.model.load_state_dict(saved["model"])
         self.optimizer.load_state_dict(saved["optimizer"])
         self.rate.load_state_dict(saved["rate"])
+        self.products.load_state_dict(saved["loss_scale"])
         told = dict(saved["history"])
         if "validation_accuracy" in told:  # as checkpoints called it before anything else was measured
             told["validation"] = told.pop("validation_accuracy")
@@ -275,6 +257,8 @@ def _load(checkpoint: Path) -> dict[str, Any]:
         saved = torch.load(content, weights_only=True)
     except _UNREADABLE:
         saved = None
+    if isinstance(saved, dict):
+        saved.setdefault("loss_scale", {})  # checkpoints from before float16 have none
     if not isinstance(saved, dict) or set(saved) != CHECKPOINT:
         raise InputError(f"{checkpoint} is no checkpoint, or is damaged. Remove it: this training then starts anew.")
     return saved

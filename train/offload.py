@@ -67,7 +67,13 @@ class _OnDisk:
 
     def read(self) -> torch.Tensor:
         """As it was."""
-        values = torch.from_numpy(np.fromfile(self._path, np.uint8))
+        try:
+            values = torch.from_numpy(np.fromfile(self._path, np.uint8))
+        except OSError as error:
+            raise InputError(
+                f"an activation that was kept in {self._path.parent} cannot be read back: {error.strerror}. "
+                "Call backward() before the end of `to_disk`, and leave its folder alone."
+            ) from error
         return values.view(self._dtype).reshape(self._shape).to(self._device)
 
     def __del__(self) -> None:

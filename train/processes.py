@@ -27,6 +27,13 @@ class Processes:
         """This process's part of a batch."""
         return batch[self.rank :: self.count] if self.count > 1 else batch
 
+    def weight(self, count: int) -> float:
+        """What the mean loss over this process's share of `count` examples counts, so that all average to the whole's.
+
+        It is 1 where every process has equally many.
+        """
+        return len(range(self.rank, count, self.count)) * self.count / count
+
     def mean(self, value: float) -> float:
         """Over all processes: what each of them decides by must be one number."""
         if self.count == 1:

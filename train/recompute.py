@@ -10,22 +10,29 @@ chosen. Gradients are the same: the same operations on the same numbers.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
+from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from device_runtime.errors import InputError
 from train.live_memory import LiveMemory
 
-PROBED = 8, 24
-"""Steps of two short stretches: what memory costs a step is the slope between them."""
+PROBED = 100, 200
+"""Steps of two stretches: what memory costs a step is the slope between them. In shorter ones weights weigh more."""
+
+OUTPUT_COPIES = 3
+"""Of all steps: by stretch, joined, and what a loss makes of them."""
 
 
 class Continued(Protocol):
     """A recurrent model that can go on from where it was."""
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """What it learns."""
 
     def continued(
         self, frames: torch.Tensor, states: Sequence[torch.Tensor]
@@ -80,19 +87,24 @@ def _stretch(
 def fitting(model: Continued, frames: torch.Tensor, limit_bytes: float) -> Recompute | None:
     """The longest stretches with which activations stay within a limit; None where nothing must be computed twice.
 
-    What a step costs is measured on two short stretches of these very frames. InputError where no stretch is short
-    enough, with what the least memory would be.
+    What a step costs, there and back, is measured on two stretches of these very frames; to that come the outputs of
+    all steps and the states between stretches. Gradients that the model's parameters keep are not counted.
+    InputError where no stretch is short enough, with what the least memory would be.
     """
     length = frames.shape[1]
-    (short, low), (long, high) = ((steps, _kept_bytes(model, frames[:, :steps])) for steps in PROBED)
+    if length < 2:
+        return None
+    probed = (min(steps, length * steps // PROBED[1]) for steps in PROBED)
+    (short, low), (long, high) = ((steps, _peak_bytes(model, frames[:, :steps])) for steps in probed)
     per_step = (high - low) / (long - short)
-    _, states = model.continued(frames[:, :1], ())
+    output, states = model.continued(frames[:, :1], ())
     per_stretch = sum(state.nbytes for state in states)
+    always = low - short * per_step + length * OUTPUT_COPIES * output.nbytes
 
     def needed(steps: int) -> float:
-        return steps * per_step + math.ceil(length / steps) * per_stretch
+        return always + steps * per_step + math.ceil(length / steps) * per_stretch
 
-    if length * per_step <= limit_bytes:
+    if always + length * per_step <= limit_bytes:
         return None
     for steps in range(length - 1, 0, -1):
         if needed(steps) <= limit_bytes:
@@ -104,10 +116,9 @@ def fitting(model: Continued, frames: torch.Tensor, limit_bytes: float) -> Recom
     )
 
 
-def _kept_bytes(model: Continued, frames: torch.Tensor) -> int:
-    """What a forward pass leaves for the way back."""
+def _peak_bytes(model: Continued, frames: torch.Tensor) -> int:
+    """The most that is alive at once on the way there and back."""
     with LiveMemory() as memory, torch.enable_grad():
-        outputs = model.continued(frames, ())
-        kept = memory.live_bytes
-    del outputs
-    return kept
+        output, _ = model.continued(frames, ())
+        torch.autograd.grad(output.sum(), list(model.parameters()))
+    return memory.peak_bytes

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import nn
 
+from train.cells import Cell, Gru
+
 States = tuple[torch.Tensor, ...]
-"""Of each GRU layer: (1, batch, hidden)."""
+"""Of each recurrent layer: (1, batch, hidden), of an LSTM (2, batch, hidden)."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class StudentConfig:
 
     hidden: int = 96
     gru_layers: int = 1
+    cell: Cell = field(default_factory=Gru)
+    """What recurs, in `gru_layers` layers of `hidden` units. A bundle holds GRUs alone."""
 
 
 class SlidingDense(nn.Module):
@@ -70,7 +74,7 @@ class Student(nn.Module):
 
     def __init__(self, config: StudentConfig, labels: int, mean: float = 10.0, std: float = 6.0):
         super().__init__()
-        self.config = config
+        self.config, self.cell = config, config.cell
         self.feature_size = size = config.bands * config.stack
         # One mean and deviation for all features, folded into the first layer when the student is quantized.
         self.register_buffer("mean", torch.tensor(mean))
@@ -85,14 +89,12 @@ class Student(nn.Module):
             dense.append(SlidingDense(size, config.projection, size))
             size = config.projection
         self.dense = nn.ModuleList(dense)
-        grus = [
-            nn.GRU(size if i == 0 else config.hidden, config.hidden, batch_first=True) for i in range(config.gru_layers)
-        ]
+        grus = [config.cell.layer(size if i == 0 else config.hidden, config.hidden) for i in range(config.gru_layers)]
         self.grus = nn.ModuleList(grus)
         self.head = nn.Linear(config.hidden, labels)
 
     def forward(self, frames: torch.Tensor, with_states: bool = False) -> Any:
-        """(batch, steps, feature_size) -> logits (batch, steps, labels) [, states of the last GRU (.., hidden)]."""
+        """(batch, steps, feature_size) -> logits (batch, steps, labels) [, outputs of the last GRU (.., hidden)]."""
         x = self._before_grus(frames)
         for gru in self.grus:
             x, _ = gru(x)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
 
+from train.cells import Bidirectional
 from train.precision import mixed
 
 
@@ -20,10 +21,12 @@ class TeacherConfig:
     hidden: int = 128
     gru_layers: int = 2
     dropout: float = 0.3
+    cell: Bidirectional = field(default_factory=Bidirectional)
+    """What recurs: GRUs, or (say) `Bidirectional(Lstm())`. A teacher that differs errs in different ways."""
 
 
 class Teacher(nn.Module):
-    """Two convolutions over time and frequency, a bidirectional GRU, attention over time: vectors in, logits out.
+    """Two convolutions over time and frequency, a bidirectional cell, attention over time: vectors in, logits out.
 
     >>> Teacher(TeacherConfig(), labels=4).eval()(torch.zeros(2, 98, 40)).shape
     torch.Size([2, 4])
@@ -46,14 +49,8 @@ class Teacher(nn.Module):
         self.project = nn.Linear(2 * width * bands_left, config.projection)
         self.normalize = nn.BatchNorm1d(config.projection)
         self.drop = nn.Dropout(config.dropout)
-        self.gru = nn.GRU(
-            config.projection,
-            config.hidden,
-            config.gru_layers,
-            batch_first=True,
-            bidirectional=True,
-            dropout=config.dropout * (config.gru_layers > 1),
-        )
+        between = config.dropout * (config.gru_layers > 1)
+        self.gru = config.cell.layers(config.projection, config.hidden, config.gru_layers, between)
         self.attention = nn.Linear(2 * config.hidden, 1)
         self.head = nn.Linear(2 * config.hidden, labels)
 

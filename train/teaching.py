@@ -53,7 +53,7 @@ def _taught(
     content = hashlib.sha256(copy.vectors[::97].tobytes()).hexdigest()
     key = hashlib.sha256(repr([who, content, copy.vectors.shape, warp, draw]).encode()).hexdigest()[:16]
     warped, answers, inside = (cache / f"taught-{key}-{part}.npy" for part in ("vectors", "answers", "hints"))
-    if not answers.exists():
+    if not (answers.exists() and warped.exists()):  # a cache may have been thinned out by hand
         generator = torch.Generator().manual_seed(int(np.random.SeedSequence(draw).generate_state(1)[0]))
         vectors, said = [], []
         for at in range(0, len(copy), BATCH):
@@ -66,7 +66,9 @@ def _taught(
     if not hints:
         return taught
     if not inside.exists():
-        parts = (torch.from_numpy(taught.vectors[at : at + BATCH]).float() for at in range(0, len(copy), BATCH))
+        parts = (
+            torch.from_numpy(taught.vectors[at : at + BATCH].astype(np.float32)) for at in range(0, len(copy), BATCH)
+        )
         save_array(inside, np.concatenate([embeddings(teachers, part).half().numpy() for part in parts]))
     return replace(taught, hints=np.load(inside))
 

@@ -12,7 +12,7 @@ void tinyrnn_decode(const tinyrnn *model, uint8_t *scratch, const layer *decode,
     float *h = floats(scratch, decode->h_at);
     matrix row = {.rows = 3 * hidden, .scale = model->zeros, .bias = decode->positions};
     const layer position = {.kind = GRU, .outputs = hidden, .input = &row, .state = gru->state};
-    model->kernel->product(gru->state, bytes(scratch, gru->hq_at), ah, scratch + model->gathered_at);
+    multiply(model, scratch, gru->state, bytes(scratch, gru->hq_at), ah);
     for (uint32_t at = 0; at < decode->outputs; at += hidden, row.bias += 3 * (size_t)hidden) {
         memcpy(h, scratch + gru->h_at, sizeof(float) * hidden);
         model->kernel->lines->gates(&position, &model->tables, ax, ah, floats(scratch, model->room_at), h, q + at);

@@ -4,15 +4,18 @@
 
 #include <stdint.h>
 
+#include "frontend.h"
+
 enum { TR_HALF = 256 }; /* complex points: sample 2n is the real part of point n, sample 2n + 1 the imaginary one */
 
-/* Squared magnitudes of bins 1..255 (energies[0] is not written) of the transform of 256 complex points, divided by
- * 512^2. `work` holds four arrays of 256: real and imaginary parts of the input, which is lost, and as many more. */
-void tr_fft_energies(int16_t work[4 * TR_HALF], int32_t energies[TR_HALF]);
+/* Squared magnitudes of bins 1..255 (energies[0] is not written) of the weighed samples and zeros behind them, divided
+ * by 512^2. Before, the window is scaled up by as many bits as it can be and stay in int16: they are returned. `work`
+ * is room for four arrays of as many numbers as there are points, which are pairs of samples. */
+int tr_spectrum(const int16_t samples[TR_WINDOW], int16_t work[4 * TR_HALF], int32_t energies[TR_HALF]);
 
 #if (defined(__x86_64__) || defined(__i386__)) && defined(__GNUC__) && !defined(TR_NO_AVX2)
 #define TR_FFT_AVX2
-void tr_fft_energies_avx2(int16_t work[4 * TR_HALF], int32_t energies[TR_HALF]); /* where the processor has it */
+int tr_spectrum_avx2(const int16_t samples[TR_WINDOW], int16_t work[4 * TR_HALF], int32_t energies[TR_HALF]);
 #endif
 
 #endif

@@ -1,7 +1,7 @@
 /* model.native: read where it lies, after every number in it has been checked. Little endian throughout.
  *
  *      0  "tinyrnn" and a zero byte
- *      8  format, 1 or 2                       36  labels_bytes   texts, each ends with a zero byte
+ *      8  format, 1 to 3                       36  labels_bytes   texts, each ends with a zero byte
  *     12  file_size                            40  stride of the speech front end, 0: of no such
  *     16  feature_size                         44  format 2: linear_frames, 0: there is no linear map
  *     20  input_gain                           48  format 2: linear_width; then zeros
@@ -19,7 +19,9 @@
  *
  * A matrix record: 0 rows, 4 columns, 8 sparse_rows, 9 is_four_bit, 10 block_columns, 11 index_bytes (one byte each),
  * 12 tile_count, then where its sections begin: 16 tiles, 20 tile_counts, 24 indices, 28 steps (0: none), 32 scale,
- * 36 bias; 40 the codebook, 16 int8 values; 56 zeros.
+ * 36 bias; 40 the codebook, 16 int8 values; 56 zeros. In format 3, 56 is the float32 gain of a matrix that is the first
+ * of two factors, 0 of others: its values times the gain are rounded to int8 and go into the second, whose record comes
+ * next, and has as many columns as the first has rows. The two stand where one matrix may.
  *
  * Tiles hold 64 values. Dense (sparse_rows is 0): 16 rows x 4 columns, row by row; groups of columns follow one
  * another, then the next 16 rows. Sparse: 16 rows x 4 columns or 8 rows x 8 columns, as sparse_rows tells; `indices`
@@ -33,7 +35,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { HEADER = 64, LAYER = 16, MATRIX = 64, FORMAT = 2, MAX_FILE = 64 << 20 };
+enum { HEADER = 64, LAYER = 16, MATRIX = 64, FORMAT = 3, MAX_FILE = 64 << 20 };
 
 static const char magic[8] = "tinyrnn";
 
@@ -58,10 +60,11 @@ static bool is_gain(float v) { return v >= 1e-9f && v <= 1e9f; /* false for NaN 
 
 /* The matrix as a layer needs it: 0 rows or columns may be any. */
 static bool check_shape(const file *f, const matrix *m, uint32_t rows, uint32_t columns) {
-    if ((rows != 0 && m->rows != rows) || (columns != 0 && m->columns != columns)) {
+    const uint32_t inputs = inputs_of(m);
+    if ((rows != 0 && m->rows != rows) || (columns != 0 && inputs != columns)) {
         return refuse(f, "a matrix has %lu rows and %lu columns; its layer needs %lu and %lu", (unsigned long)m->rows,
-                      (unsigned long)m->columns, (unsigned long)(rows ? rows : m->rows),
-                      (unsigned long)(columns ? columns : m->columns));
+                      (unsigned long)inputs, (unsigned long)(rows ? rows : m->rows),
+                      (unsigned long)(columns ? columns : inputs));
     }
     return true;
 }
@@ -87,32 +90,36 @@ static bool read_decode(const file *f, size_t at, tinyrnn *model, layer *l, uint
     return l->positions != NULL;
 }
 
+/* What a layer takes next: of two factors the second, which leads to the first. */
+static const matrix *next_matrix(tinyrnn *model) {
+    const matrix *m = &model->matrices[model->matrix_count++];
+    return m->gain != 0 ? &model->matrices[model->matrix_count++] : m;
+}
+
 static bool read_layer(const file *f, size_t at, tinyrnn *model, layer *l, uint32_t inputs) {
     uint32_t kind = kind_of(f, at);
-    const matrix *m = &model->matrices[model->matrix_count];
     if (kind == DECODE) {
         return read_decode(f, at, model, l, inputs);
     }
     l->kind = kind == DENSE ? DENSE : GRU;
     l->inputs = inputs, l->hop = uint32_at(f, at + 4), l->output_gain = float_at(f, at + 8);
-    l->input = m;
+    const matrix *m = l->input = next_matrix(model);
+    const uint32_t columns = inputs_of(m);
     if (kind == GRU) {
-        l->state = m + 1, l->outputs = m[1].columns;
-        model->matrix_count += 2;
+        l->state = next_matrix(model), l->outputs = inputs_of(l->state);
         model->state_size += l->outputs;
         model->lasting_layers = (uint32_t)(l - model->layers) + 1;
-        return check_shape(f, m + 1, 3 * l->outputs, 0) && check_shape(f, m, 3 * l->outputs, inputs);
+        return check_shape(f, l->state, 3 * l->outputs, 0) && check_shape(f, m, 3 * l->outputs, inputs);
     }
-    model->matrix_count += 1;
     if (kind != DENSE || l->hop < 1 || l->hop > MAX_VALUES || !is_gain(l->output_gain)) {
         return refuse(f, "a layer has the kind %lu, hop %lu and output_gain %g", (unsigned long)uint32_at(f, at),
                       (unsigned long)l->hop, (double)l->output_gain);
     }
-    if (m->columns > inputs) {
+    if (columns > inputs) {
         return check_shape(f, m, 0, inputs);
     }
-    l->windows = 1 + (inputs - m->columns) / l->hop;
-    uint64_t values = (uint64_t)l->windows * (m->rows > m->columns ? m->rows : m->columns);
+    l->windows = 1 + (inputs - columns) / l->hop;
+    uint64_t values = (uint64_t)l->windows * (m->rows > columns ? m->rows : columns);
     if (values > MAX_VALUES) {
         return refuse(f, "a layer would make %llu values a step; at most %d are allowed", (unsigned long long)values,
                       MAX_VALUES);
@@ -123,7 +130,7 @@ static bool read_layer(const file *f, size_t at, tinyrnn *model, layer *l, uint3
 
 /* The head, of as many rows as the scores of one position; it and the linear map come behind the layers' matrices. */
 static bool read_head(const file *f, tinyrnn *model, uint32_t values) {
-    const matrix *m = model->head = &model->matrices[model->matrix_count++];
+    const matrix *m = model->head = next_matrix(model);
     if (model->score_count % model->positions != 0) {
         return refuse(f, "a step has %lu scores, but not equally many at each of %lu positions",
                       (unsigned long)model->score_count, (unsigned long)model->positions);
@@ -137,7 +144,7 @@ static bool read_linear(const file *f, tinyrnn *model) {
     if (linear->frames == 0) {
         return true;
     }
-    linear->affine = &model->matrices[model->matrix_count++];
+    linear->affine = next_matrix(model);
     if (linear->width < 1 || linear->width > model->feature_size || rows % linear->width != 0) {
         return refuse(f, "the linear map is %lu wide, with %lu features and %lu scores at a position",
                       (unsigned long)linear->width, (unsigned long)model->feature_size, (unsigned long)rows);
@@ -202,6 +209,34 @@ static bool read_header(const file *f, tinyrnn *model) {
     return true;
 }
 
+/* So many matrices; each may be two. */
+static bool read_matrices(const file *f, tinyrnn *model, uint64_t at, uint32_t matrices) {
+    const matrix *inner = NULL;
+    for (uint32_t records = 0; matrices > 0; records++, at += MATRIX) {
+        matrix *m = &model->matrices[records];
+        if (records == MAX_MATRICES) {
+            return refuse(f, "it has more than %d matrices", MAX_MATRICES);
+        }
+        if (at + (uint64_t)MATRIX * matrices > f->size) {
+            return refuse(f, "it ends within its matrices");
+        }
+        if (!read_matrix(f, (size_t)at, m)) {
+            return false;
+        }
+        m->inner = inner, m->gain = inner == NULL && uint32_at(f, 8) >= 3 ? float_at(f, (size_t)at + 56) : 0;
+        if (m->gain != 0 && !is_gain(m->gain)) {
+            return refuse(f, "the gain between two factors is %g", (double)m->gain);
+        }
+        if (inner != NULL && m->columns != inner->rows) {
+            return refuse(f, "a factor has %lu rows, but the one behind it %lu columns", (unsigned long)inner->rows,
+                          (unsigned long)m->columns);
+        }
+        inner = m->gain != 0 ? m : NULL;
+        matrices -= inner == NULL;
+    }
+    return true;
+}
+
 bool tinyrnn_read(tinyrnn *model, const uint8_t *bytes, size_t size, char error[TINYRNN_ERROR_SIZE]) {
     const file f = {bytes, size, error};
     memset(model, 0, sizeof *model);
@@ -220,13 +255,8 @@ bool tinyrnn_read(tinyrnn *model, const uint8_t *bytes, size_t size, char error[
         const uint32_t kind = kind_of(&f, HEADER + LAYER * i);
         matrices += kind == GRU ? 2 : kind != DECODE;
     }
-    if (layers_end + (uint64_t)MATRIX * matrices > size) {
-        return refuse(&f, "it ends within its matrices");
-    }
-    for (uint32_t i = 0; i < matrices; i++) {
-        if (!read_matrix(&f, (size_t)layers_end + MATRIX * i, &model->matrices[i])) {
-            return false;
-        }
+    if (!read_matrices(&f, model, layers_end, matrices)) {
+        return false;
     }
     uint32_t values = model->feature_size;
     model->state_size = model->feature_size, model->positions = 1;

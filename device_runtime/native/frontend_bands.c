@@ -1,6 +1,9 @@
 /* The bands with whatever vectors the compiler may use everywhere, and the choice of better ones. */
 #include <stdint.h>
 
+#include "frontend_bands.h"
+#include "frontend_tables.h"
+
 static inline int32_t highest_bit(uint32_t value) {
 #if defined(__GNUC__)
     return 31 - __builtin_clz(value | 1);
@@ -11,6 +14,21 @@ static inline int32_t highest_bit(uint32_t value) {
     }
     return place;
 #endif
+}
+
+static void mel_energies(const int32_t *energies, uint64_t bands[TR_BANDS]) {
+    uint64_t from_below = 0;
+    for (int gap = 0; gap <= TR_BANDS; ++gap) {
+        int64_t all = 0, weighed = 0; /* below 2^48: at most 15 bins of 2^31, times 2^12 */
+        for (int bin = tr_gap_starts[gap]; bin < tr_gap_starts[gap + 1]; ++bin) {
+            all += energies[bin];
+            weighed += (int64_t)energies[bin] * tr_weights[bin - TR_FIRST_BIN];
+        }
+        if (gap > 0) {
+            bands[gap - 1] = from_below + (uint64_t)weighed;
+        }
+        from_below = (uint64_t)(all * (1 << TR_WEIGHT_BITS) - weighed);
+    }
 }
 
 #include "frontend_bands_body.h"

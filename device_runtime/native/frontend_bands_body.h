@@ -1,6 +1,7 @@
 /* Mel bands, noise reduction, PCAN gain and log: the second half of the micro front end, in integers. It is compiled
- * once for each kind of vector: frontend_bands.c and frontend_bands_avx2.c include this file, and define highest_bit
- * before, the place of the highest bit that is set: of 2 or more, for others it gives any place from 0 to 31.
+ * once for each kind of vector: frontend_bands.c and frontend_bands_avx2.c include this file, and define before
+ * highest_bit, the place of the highest bit that is set: of 2 or more, for others it gives any place from 0 to 31; and
+ * mel_energies: of the bins between the centres of two bands each is shared between both.
  *
  * Formulas: filterbank.c, noise_reduction.c, pcan_gain_control.c and log_scale.c of TensorFlow's
  * lite/experimental/microfrontend/lib. PCAN, per-channel amplitude normalization, is a relative of PCEN (Wang et al.
@@ -28,7 +29,6 @@ enum {
     GAINED_BITS = 6,   /* of the output of PCAN */
     GAIN_SHIFT = 21 - SCALE_BITS - SNR_BITS, /* the gain is in Q21 */
 
-    WEIGHT_BITS = 12,
     LOG_BITS = 16,
     SEGMENT_BITS = 9, /* of LOG_BITS, inside one of the 128 segments of the table */
     LN_2 = 45426,     /* Q16 */
@@ -37,22 +37,6 @@ enum {
 
 /* The features of pymicro-features: 10 / 256 of the integer; exact in float. */
 static const float FEATURE_SCALE = 0.0390625f;
-
-/* Each bin is shared between the bands below and above its gap; a band is the root of its energy. */
-static void mel_energies(const int32_t *energies, uint64_t bands[TR_BANDS]) {
-    uint64_t from_below = 0;
-    for (int gap = 0; gap <= TR_BANDS; ++gap) {
-        int64_t all = 0, weighed = 0; /* below 2^48: at most 15 bins of 2^31, times 2^12 */
-        for (int bin = tr_gap_starts[gap]; bin < tr_gap_starts[gap + 1]; ++bin) {
-            all += energies[bin];
-            weighed += (int64_t)energies[bin] * tr_weights[bin - TR_FIRST_BIN];
-        }
-        if (gap > 0) {
-            bands[gap - 1] = from_below + (uint64_t)weighed;
-        }
-        from_below = (uint64_t)(all * (1 << WEIGHT_BITS) - weighed);
-    }
-}
 
 /* The square root of anything, rounded to the nearest (but down where the rounded one would not fit the library's
  * type). */

@@ -72,6 +72,29 @@ def real_twiddles() -> list[int]:
     return [pair[part] for part in (0, 1) for pair in factors]
 
 
+def turns() -> list[int]:
+    """The factors of the third and the fourth stage and of real_twiddles once more, for points in pairs of numbers.
+
+    In rows of 16: of a row each (re, -im), then each (im, re). Rows: w^k, w^2k, w^3k of the third stage; the same for
+    each quarter of the fourth; bins 1 to 128.
+    """
+    rows = [[_power(64, power * k) for k in range(16)] for power in (1, 2, 3)]
+    for first in range(0, 64, 16):
+        rows += [[_power(256, power * k) for k in range(first, first + 16)] for power in (1, 2, 3)]
+    real = real_twiddles()
+    pairs = list(zip(real[: FFT // 4], real[FFT // 4 :], strict=True))
+    rows += [pairs[at : at + 16] for at in range(0, len(pairs), 16)]
+    numbers = []
+    for row in rows:
+        numbers += [number for re, im in row for number in (re, -im)]
+        numbers += [number for re, im in row for number in (im, re)]
+    return numbers
+
+
+def _power(size: int, k: int) -> tuple[int, int]:
+    return twiddle(-2 * math.pi / size * k)
+
+
 def mel(hz: float) -> np.float32:
     """The mel scale of HTK, 1127 ln(1 + f / 700), in float32."""
     logarithm = float32(math.log1p(float32(hz) / float32(700)))
@@ -101,6 +124,18 @@ def filterbank() -> tuple[list[int], list[int]]:
             at_bin += 1
         starts.append(at_bin)
     return starts, weights
+
+
+def filterbank_in_fours() -> list[int]:
+    """The weights for four bins at a time, each gap filled up with bins without weight: the lower band's, the rest."""
+    starts, weights = filterbank()
+    numbers = []
+    for start, end in pairwise(starts):
+        for at in range(start, end, 4):
+            lower = [weights[k - starts[0]] if k < end else None for k in range(at, at + 4)]
+            numbers += [weight or 0 for weight in lower]
+            numbers += [0 if weight is None else 2**WEIGHT_BITS - weight for weight in lower]
+    return numbers
 
 
 def gain(noise: int) -> int:
@@ -161,8 +196,10 @@ def source() -> str:
         c_array("int16_t tr_window[TR_WINDOW]", window()),
         c_array("int16_t tr_twiddles[3 * 6 * 64]", stage_twiddles()),
         c_array("int16_t tr_real_twiddles[2 * 128]", real_twiddles()),
+        c_array("int16_t tr_turns[2 * 32 * 23]", turns()),
         c_array("uint16_t tr_gap_starts[TR_BANDS + 2]", starts),
         c_array("int16_t tr_weights[TR_BINS]", weights),
+        c_array("int32_t tr_fours[8 * TR_FOURS]", filterbank_in_fours()),
         c_array("uint32_t tr_gain_lines[32]", lines),
         c_array("int32_t tr_gain_bends[32]", bends),
         c_array("uint32_t tr_log_bows[128]", log_bow()),

@@ -53,12 +53,20 @@ static void affine(const matrix *m, const int32_t *acc, float *restrict v) {
     }
 }
 
-static void rectify(const matrix *m, const int32_t *acc, float gain, int8_t *restrict q) {
+static inline void quantize(const matrix *m, const int32_t *acc, float gain, int32_t low, int8_t *restrict q) {
     const affine_map map = map_of(m, acc);
     for (uint32_t i = 0, rows = m->rows; i < rows; i += LANES) {
         lanes v = mul(affine_lanes(map, i), set(gain));
-        store_int8(q + i, whole_within(plus_half(v), 0, 127));
+        store_int8(q + i, whole_within(plus_half(v), low, 127));
     }
+}
+
+static void rectify(const matrix *m, const int32_t *acc, float gain, int8_t *restrict q) {
+    quantize(m, acc, gain, 0, q);
+}
+
+static void requantize(const matrix *inner, const int32_t *acc, int8_t *restrict q) {
+    quantize(inner, acc, inner->gain, -127, q);
 }
 
 /* In Q15, as integers. */

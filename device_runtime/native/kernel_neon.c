@@ -95,7 +95,7 @@ static inline lanes lookup(const int16_t *middle, whole at) {
 
 #include "gates.h"
 
-const elementwise tinyrnn_neon_lines = {quantize_frame, quantize_state, affine, rectify, gates};
+const elementwise tinyrnn_neon_lines = {quantize_frame, quantize_state, affine, rectify, requantize, gates};
 
 #define CHAINS 1
 #define PAIRS /* of tiles: two products of -128..127 and -127..127 fit an int16 */
@@ -211,5 +211,6 @@ static inline sums dot_pair(sums sum, const uint8_t *tiles, const uint8_t *q, bo
 
 static bool runs_here(void) { return true; }
 
-const kernel tinyrnn_neon = {"neon", false, {13, 10, 1}, {12, 5, 1}, 256, runs_here, product, &tinyrnn_neon_lines};
+const kernel tinyrnn_neon = {"neon", false, {13, 10, 1}, {12, 5, 1}, 256,
+                             runs_here, product, product, &tinyrnn_neon_lines};
 #endif

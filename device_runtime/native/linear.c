@@ -49,7 +49,7 @@ void tinyrnn_linear_add(const tinyrnn *model, uint8_t *scratch, float *scores) {
     turn(scratch + linear->rows_at, scratch + linear->columns_at, linear->frames, width);
     for (uint32_t j = 0; j < width; j++) {
         const int8_t *column = bytes(scratch, linear->columns_at) + (size_t)j * linear->frames;
-        model->kernel->product(linear->affine, column, sums, scratch + model->gathered_at);
+        multiply(model, scratch, linear->affine, column, sums);
         model->kernel->lines->affine(linear->affine, sums, values);
         for (uint32_t position = 0; position < model->positions; position++) {
             for (uint32_t at = j; at < rows; at += width) {

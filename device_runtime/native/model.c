@@ -16,10 +16,11 @@ static size_t largest(size_t a, size_t b) { return a > b ? a : b; }
 
 /* Where everything lies that a step writes to. */
 static void lay_out_scratch(tinyrnn *model) {
-    size_t at = 0, values = model->feature_size, rows = 0, gathered = 0;
+    size_t at = 0, values = model->feature_size, rows = 0, gathered = 0, between = 0;
     for (uint32_t i = 0; i < model->matrix_count; i++) {
         const matrix *m = &model->matrices[i];
         rows = largest(rows, m->rows);
+        between = largest(between, m->inner == NULL ? 0 : m->columns + SLACK);
         gathered = largest(gathered, m->is_sparse ? (size_t)m->tile_count * m->tile_columns : 0);
     }
     for (uint32_t i = 0; i < model->layer_count; i++) {
@@ -45,6 +46,7 @@ static void lay_out_scratch(tinyrnn *model) {
     model->ax_at = take(&at, 4 * (rows + 2 * SLACK_ROWS));
     model->ah_at = take(&at, 4 * (rows + 2 * SLACK_ROWS));
     model->room_at = take(&at, 2 * 4 * (rows / 3 + SLACK_ROWS));
+    model->between_at = take(&at, between);
     model->scores_at = take(&at, 4 * (size_t)model->score_count + SLACK);
     model->gathered_at = take(&at, MAX_COLUMNS + SLACK + gathered + SLACK);
     model->scratch_size = at + ALIGNMENT;
@@ -67,6 +69,17 @@ static size_t row_offset_bytes(const tinyrnn *model, const matrix *m) {
     return model->kernel->needs_row_offset ? 4 * (round_up(m->rows, HIGH_ROWS)) : 0;
 }
 
+/* Of scales or biases of which the last lanes would be other parts of the file: numbers that are not normal cost some
+ * processors a hundred times as much as zeros. */
+static size_t filled_up_bytes(const matrix *m) {
+    return m->rows % SLACK_ROWS == 0 ? 0 : sizeof(float) * round_up(m->rows, SLACK_ROWS);
+}
+
+static const float *filled_up(const matrix *m, const float *values, uint8_t *to) {
+    const size_t bytes = filled_up_bytes(m);
+    return bytes == 0 ? values : memcpy(memset(to, 0, bytes), values, sizeof(float) * m->rows);
+}
+
 static size_t zeros_bytes(const tinyrnn *model) {
     return model->decoded > 0 ? 4 * (3 * (size_t)model->decoded + SLACK_ROWS) : 0;
 }
@@ -80,6 +93,8 @@ static size_t arena_bytes(const tinyrnn *model) {
         take(&at, row_offset_bytes(model, &model->matrices[i]));
         take(&at, tinyrnn_spread_bytes(model->kernel, &model->matrices[i]));
         take(&at, tinyrnn_plan_bytes(&model->matrices[i]));
+        take(&at, filled_up_bytes(&model->matrices[i]));
+        take(&at, filled_up_bytes(&model->matrices[i]));
     }
     take(&at, zeros_bytes(model));
     take(&at, model->scratch_size);
@@ -112,6 +127,9 @@ static void move_pointers(tinyrnn *to, const tinyrnn *from) {
     for (uint32_t i = 0; i < to->layer_count; i++) {
         layer *l = &to->layers[i];
         l->input = moved(l->input, to, from), l->state = moved(l->state, to, from);
+    }
+    for (uint32_t i = 0; i < to->matrix_count; i++) {
+        to->matrices[i].inner = moved(to->matrices[i].inner, to, from);
     }
     to->head = moved(from->head, to, from), to->linear.affine = moved(from->linear.affine, to, from);
 }
@@ -149,6 +167,8 @@ tinyrnn *tinyrnn_open(const void *file, size_t size, const char *name, void *are
             tinyrnn_spread(m, base + take(&at, spread));
         }
         tinyrnn_plan(m, base + take(&at, tinyrnn_plan_bytes(m)));
+        m->scale = filled_up(m, m->scale, base + take(&at, filled_up_bytes(m)));
+        m->bias = filled_up(m, m->bias, base + take(&at, filled_up_bytes(m)));
     }
     model->zeros = memset(base + take(&at, zeros_bytes(model)), 0, zeros_bytes(model));
     model->scratch = base + take(&at, model->scratch_size);

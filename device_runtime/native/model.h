@@ -26,6 +26,7 @@
 
 enum {
     MAX_LAYERS = 32,
+    MAX_MATRICES = 2 * MAX_LAYERS + 2,
     MAX_COLUMNS = 1024,   /* 128 * 127 * (1024 + 7) < 2^24: a float32 holds every sum of a row exactly */
     MAX_VALUES = 1 << 16, /* in a frame, or in the windows or outputs of a layer */
     TILE = 64,            /* values in a tile */
@@ -50,7 +51,8 @@ typedef struct {
 } run;
 
 /* Rows of int8 weights with one scale and bias each, in the tiles of file.c. */
-typedef struct {
+typedef struct matrix matrix;
+struct matrix {
     uint32_t rows, columns;
     bool is_sparse, is_four_bit;
     uint32_t tile_rows, tile_columns;
@@ -68,7 +70,12 @@ typedef struct {
     const float *scale, *bias;   /* (rows,), and SLACK_ROWS more may be read */
     int8_t codebook[16];         /* what the 4-bit codes stand for */
     int32_t *row_offset;         /* -128 times the sum of each row, for kernels that need it */
-} matrix;
+    const matrix *inner;         /* of two factors, what the inputs meet first; NULL: there is one matrix alone */
+    float gain;                  /* inner: of its values, before they are rounded to int8 for the other factor */
+};
+
+/* The columns of a matrix, or of both its factors together. */
+static inline uint32_t inputs_of(const matrix *m) { return m->inner == NULL ? m->columns : m->inner->columns; }
 
 typedef enum { DENSE = 1, GRU = 2, DECODE = 3 } layer_kind;
 
@@ -100,6 +107,7 @@ typedef struct {
     void (*quantize_state)(const float *h, int8_t *hq, uint32_t count);
     void (*affine)(const matrix *m, const int32_t *acc, float *v);
     void (*rectify)(const matrix *m, const int32_t *acc, float gain, int8_t *q);
+    void (*requantize)(const matrix *inner, const int32_t *acc, int8_t *q);
     void (*gates)(const layer *gru, const tables *tables, const int32_t *ax, const int32_t *ah, float *room,
                   float *h, int8_t *hq);
 } elementwise;
@@ -117,6 +125,7 @@ typedef struct {
     bool (*runs_here)(void);
     /* rows of int8 x int8 -> acc, rows up to a whole block; `gathered` is memory for the inputs of a sparse one */
     void (*product)(const matrix *m, const int8_t *q, int32_t *acc, uint8_t *gathered);
+    void (*product_back)(const matrix *m, const int8_t *q, int32_t *acc, uint8_t *gathered); /* see product.h */
     const elementwise *lines;
 } kernel;
 
@@ -144,7 +153,7 @@ struct tinyrnn {
     float input_gain;
     layer layers[MAX_LAYERS];
     uint32_t lasting_layers; /* up to the last GRU: what is behind them matters to a step's own scores alone */
-    matrix matrices[2 * MAX_LAYERS + 2];
+    matrix matrices[MAX_MATRICES];
     uint32_t matrix_count;
     const matrix *head;
     uint32_t positions; /* the head is applied to each of so many equal parts of what the layers give */
@@ -153,7 +162,7 @@ struct tinyrnn {
     const float *zeros; /* decode: (3 decoded,), and SLACK_ROWS more may be read */
     const char *labels; /* each ends with a zero byte; NULL if the file names none */
     uint32_t label_count;
-    size_t frame_at, error_at, q_at[2], ax_at, ah_at, room_at, gathered_at, scores_at, scratch_size;
+    size_t frame_at, error_at, q_at[2], ax_at, ah_at, room_at, gathered_at, between_at, scores_at, scratch_size;
     uint8_t *scratch;
     void *allocated;
 };

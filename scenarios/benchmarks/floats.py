@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from device_runtime import arithmetic
-from device_runtime.arithmetic import Affine, Float32, Model
+from device_runtime.arithmetic import Factored, Float32, Model, Product
 from device_runtime.fixed_point import STATE_COPY_SCALE
 
 
@@ -76,8 +76,11 @@ def float_model(model: Model) -> FloatModel:
     return FloatModel(model.feature_size, tuple(layers), _affine(model.head, gain))
 
 
-def _affine(affine: Affine, gain: float) -> FloatAffine:
-    return FloatAffine((affine.weight * affine.scale[:, None] * gain).astype(np.float32), affine.bias)
+def _affine(product: Product, gain: float) -> FloatAffine:
+    if isinstance(product, Factored):  # one matrix again
+        inner, outer = _affine(product.inner, gain), _affine(product.outer, float(product.gain))
+        return FloatAffine(outer.weight @ inner.weight, outer.bias + outer.weight @ inner.bias)
+    return FloatAffine((product.weight * product.scale[:, None] * gain).astype(np.float32), product.bias)
 
 
 def own_state(state: Float32, hidden: int) -> Float32:

@@ -65,8 +65,8 @@ def _number(value: str | float | None) -> float | None:
 
 def _multiplications(model: Model) -> int:
     """Of int8 by int8, in one step."""
-    affines = [model.head]
+    products = [model.head]
     for layer in model.layers:
         assert isinstance(layer, Gru)
-        affines += [layer.input, layer.state]
-    return sum(affine.weight.size for affine in affines)
+        products += [layer.input, layer.state]
+    return sum(factor.weight.size for product in products for factor in product.factors)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from device_runtime import bundle
-from device_runtime.arithmetic import Affine, Gru, Int8, Model
+from device_runtime.arithmetic import Affine, Gru, Int8, Model, Product
 from device_runtime.bundle import Bundle
 from device_runtime.manifest import Manifest
 from export.litert import Litert
@@ -41,7 +41,7 @@ def as_bundle(model: Model, folder: Path) -> Bundle:
         for backend in (Onnx(), Litert()):
             backend.write(model, temporary / backend.filename)
 
-    labels = tuple(f"score {i}" for i in range(len(model.head.bias)))
+    labels = tuple(f"score {i}" for i in range(model.head.rows))
     hears = {"kind": "speech", "sample_rate_hz": 16_000, "window_ms": 30, "hop_ms": 10, "bands": model.feature_size}
     decoder = {"kind": "smooth", "window_ms": 300, "thresholds": {}, "release": 0.4, "refractory_ms": 500}
     manifest = Manifest(
@@ -66,7 +66,8 @@ def _affine(rng: np.random.Generator, rows: int, columns: int) -> Affine:
     return Affine(weight, scale.astype(np.float32), rng.normal(0, 0.3, rows).astype(np.float32))
 
 
-def _without(rng: np.random.Generator, affine: Affine, share: float, block: Sequence[int]) -> Affine:
+def _without(rng: np.random.Generator, affine: Product, share: float, block: Sequence[int]) -> Affine:
+    assert isinstance(affine, Affine)
     rows, columns = affine.weight.shape
     high, wide = -(-rows // block[0]), -(-columns // block[1])
     is_kept = np.ones(high * wide, bool)

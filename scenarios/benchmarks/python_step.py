@@ -116,7 +116,7 @@ def stepping(engine: Engine, model: Model) -> Run:
 
 def _stepping_into(engine: NativeEngine, model: Model) -> Run:
     frames = list(plain_gru.random_frames(model))
-    state, scores = model.initial_state(), np.empty(len(model.head.bias), np.float32)
+    state, scores = model.initial_state(), np.empty(model.head.rows, np.float32)
 
     def run(times: int) -> None:
         for i in range(times):
@@ -128,7 +128,7 @@ def _stepping_into(engine: NativeEngine, model: Model) -> Run:
 def many_steps(engine: NativeEngine, model: Model) -> Run:
     """One stream, FRAMES_A_CALL frames in each call."""
     frames = plain_gru.random_frames(model, FRAMES_A_CALL)
-    state, scores = model.initial_state(), np.empty((FRAMES_A_CALL, len(model.head.bias)), np.float32)
+    state, scores = model.initial_state(), np.empty((FRAMES_A_CALL, model.head.rows), np.float32)
 
     def run(times: int) -> None:
         for _ in range(times):

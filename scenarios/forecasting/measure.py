@@ -113,14 +113,20 @@ def weights_of(model: nn.Module) -> Weights:
 
 def bundle(path: Path, trainings: ForecastTrainings) -> Measured:
     """Every test window through `Session`, beside the scenario's peers, and what each engine costs."""
-    session = Session.open(path, fastest(path), every=1)
-    first, last = trainings.splits.span("test")
-    evaluation = evaluate(session, trainings.series.values, first, last, {"split": "test"}, progress("windows"))
+    evaluation = streamed(path, trainings)
+    session = Session.open(path)
     return Measured(
         evaluation,
         list(peers(trainings, evaluation)),
         [measure_cost(path, name) for name in available(session.bundle)],
     )
+
+
+def streamed(path: Path, trainings: ForecastTrainings) -> ForecastEvaluation:
+    """Every test window through `Session`."""
+    session = Session.open(path, fastest(path), every=1)
+    first, last = trainings.splits.span("test")
+    return evaluate(session, trainings.series.values, first, last, {"split": "test"}, progress("windows"))
 
 
 def fastest(path: Path) -> str:

@@ -45,7 +45,7 @@ def for_log(scenario: ForecastScenario, path: Path) -> ForecastScenario:
             f"{', '.join(series.channels)}, forecast {student.horizon} samples ahead from the last "
             f"{student.look_back}, with 80 % intervals that adapt on the device."
         ),
-        typed=scenario.name,
+        typed=scenario.typed or scenario.name,
         data=data,
         budget=ForecastBudget(size_kb=60, coverage=(0.7, 0.9), worse_than_linear=True),
         peers=(LastValue(), Seasonal(period), LinearMap(), CrossPeriod((student.segment,))),

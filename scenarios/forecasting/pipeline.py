@@ -64,9 +64,9 @@ def run(scenario: ForecastScenario, runs: Path, console: Console | None = None, 
 
     bundle, unproved = folder / f"{scenario.name}.bundle", folder / f"{scenario.name}.unproved"
     frames = stream_of_tests(trainings, bundling.PARITY_FRAMES)
-    manifest = _manifest(trainings, below, above, model_card(trainings, stages))
+    words = manifest(trainings, below, above, model_card(trainings, stages))
     traced: Traced = student  # type: ignore[assignment]  # an Int8Forecaster: it has trace and model
-    bundling.write_bundle(unproved, manifest, traced, scenario.export, made_frames(scenario))
+    bundling.write_bundle(unproved, words, traced, scenario.export, made_frames(scenario))
     proof = bundling.prove(unproved, traced, frames)
     console.print(bundling.told(proof))
 
@@ -102,7 +102,8 @@ def made_frames(scenario: ForecastScenario) -> torch.Tensor:
     return torch.from_numpy(frames)
 
 
-def _manifest(trainings: ForecastTrainings, below: list[float], above: list[float], card: dict[str, Any]) -> Manifest:
+def manifest(trainings: ForecastTrainings, below: list[float], above: list[float], card: dict[str, Any]) -> Manifest:
+    """What the bundle of these trainings tells of itself."""
     scenario, series = trainings.scenario, trainings.series
     config, scale = scenario.forecaster, series.scale()
     return Manifest(

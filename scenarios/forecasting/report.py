@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from device_runtime import bundle as bundles
@@ -46,7 +45,7 @@ def make_report(
         created=now(),
         commit=commit(),
         seed=scenario.seed,
-        command=command(replace(scenario, name=scenario.typed or scenario.name), options),
+        command=command(scenario, options),
         machine=machine(),
         warnings=(*scenario.notes, *_where_simple_wins(measured)),
         notes=(f"{proof.frames} test frames gave the same bits on {', '.join(proof.engines)} and in training.",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,9 +17,10 @@ from train.forecast_ensemble import Ensemble
 from train.forecast_teaching import taught
 from train.forecast_windows import ForecastWindows, epochs, forecast_windows
 from train.forecaster import Forecaster, ForecasterConfig
-from train.loop import AfterStep, History, Schedule, fit
+from train.loop import AfterStep, Epochs, History, Schedule, fit
 from train.measure import ERROR
 from train.quantile_loss import QuantileLoss, errors
+from train.training_losses import training_losses
 
 MOST_CALIBRATION_WINDOWS = 2000
 
@@ -69,8 +71,7 @@ class ForecastTrainings:
         torch.manual_seed(seed)
         student = Forecaster(self.scenario.forecaster)
         loss = self.loss(self.scenario.soft if soft is None else soft)
-        windows = self.taught if loss.soft else self.windows("train")
-        self._fit(f"{name}-{seed}", student, windows, loss, self.scenario.schedule, seed)
+        self._fit(f"{name}-{seed}", student, self._windows(loss), loss, self.scenario.schedule, seed)
         return student
 
     def loss(self, soft: float) -> QuantileLoss:
@@ -82,6 +83,11 @@ class ForecastTrainings:
         """Training frames, (windows, segments, feature_size)."""
         windows = self.windows("train")
         return windows[torch.arange(0, len(windows), max(1, len(windows) // MOST_CALIBRATION_WINDOWS))][0]
+
+    def losses(self, model: nn.Module, batches: int) -> Iterator[torch.Tensor]:
+        """What `tune` would learn from, so many batches of it."""
+        loss = self.loss(self.scenario.soft)
+        return training_losses(model, self._epochs(self._windows(loss)), loss, batches, self.scenario.seed)
 
     def tune(
         self,
@@ -97,12 +103,22 @@ class ForecastTrainings:
         scenario = self.scenario
         schedule = replace(scenario.schedule, epochs=epochs, learning_rate=learning_rate)
         loss = self.loss(scenario.soft)
-        windows = self.taught if loss.soft else self.windows("train")
-        self._fit(title, model, windows, loss, schedule, scenario.seed, after_step, best_from, settings)
+        self._fit(title, model, self._windows(loss), loss, schedule, scenario.seed, after_step, best_from, settings)
+
+    def value(self, model: nn.Module) -> float:
+        """Minus the error that epochs are chosen by, for compress methods: higher is better."""
+        return -self.error(model)
 
     def error(self, model: nn.Module, split: str = "validation") -> float:
         """What epochs are chosen by: the mean absolute error of the median, which the loss is made of."""
         return errors(model, self.windows(split)).mae
+
+    def _windows(self, loss: QuantileLoss) -> ForecastWindows:
+        """What this loss learns from."""
+        return self.taught if loss.soft else self.windows("train")
+
+    def _epochs(self, windows: ForecastWindows) -> Epochs:
+        return epochs(windows, self.scenario.batch_size, self.scenario.share, self.scenario.swing)
 
     def _fit(
         self,
@@ -125,10 +141,9 @@ class ForecastTrainings:
         for start in model.state_dict().values():  # what it starts from: another student is another pruning
             digest.update(start.numpy().tobytes())
         identity = digest.hexdigest()[:12]
-        batches = epochs(windows, scenario.batch_size, scenario.share, scenario.swing)
         self.histories[name] = fit(
             model,
-            batches,
+            self._epochs(windows),
             loss,
             self.error,
             schedule,

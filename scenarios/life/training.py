@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ from train.lives import Lives
 from train.loop import AfterStep, Epochs, History, Schedule, fit
 from train.measure import ERROR
 from train.remaining_life import LifeConfig, LifeModel, life_errors, made_epochs
+from train.training_losses import training_losses
 
 CALIBRATION_LIVES = 200
 EVERY = 5
@@ -74,6 +75,10 @@ class LifeTrainings:
         frames: torch.Tensor = self.lives.draw(CALIBRATION_LIVES, generator)[0]
         return frames
 
+    def losses(self, model: nn.Module, batches: int) -> Iterator[torch.Tensor]:
+        """What `tune` would learn from, so many batches of it."""
+        return training_losses(model, self._epochs(self.teachers), self.scenario.loss, batches, self.scenario.seed)
+
     def tune(
         self,
         model: nn.Module,
@@ -88,6 +93,10 @@ class LifeTrainings:
         schedule = replace(self.scenario.schedule, epochs=epochs, learning_rate=learning_rate)
         batches = self._epochs(self.teachers)
         self._fit(title, model, batches, schedule, self.scenario.seed, after_step, best_from, settings)
+
+    def value(self, model: nn.Module) -> float:
+        """Minus the error that epochs are chosen by, for compress methods: higher is better."""
+        return -self.error(model)
 
     def error(self, model: nn.Module) -> float:
         """What epochs are chosen by: RMSE in cycles over all cycles of the engines that were held out."""

@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from scenarios.report.canvas import INK, LINE, MUTED, SERIES, Canvas, house_style, printable
 from scenarios.report.figures import WIDE, stroke
 from scenarios.report.series_content import Chart, Series
 
 DAY_S = 86_400
+MARKERS = "osD^vPX"
+"""One for each colour, so that no figure speaks by colour alone."""
 
 
 def chart(content: Chart, name: str, width: int = WIDE) -> str:
@@ -26,7 +28,7 @@ def chart(content: Chart, name: str, width: int = WIDE) -> str:
         scale = 1 / DAY_S if content.x_is_time else 1.0
         _draw_spans(axes, content, scale)
         _draw_lines(axes, content, scale)
-        titles = _draw_marks(axes, content, scale)
+        titles = _draw_marks(axes, content, scale) | _draw_points(axes, content)
         if content.level is not None:
             axes.axhline(content.level, color=MUTED, linewidth=1, linestyle=(0, (4, 4)))
         axes.set_xlabel("" if content.x_is_time else content.x_name)
@@ -71,9 +73,27 @@ def _draw_marks(axes: Axes, content: Chart, scale: float) -> dict[str, str]:
     return titles
 
 
+def _draw_points(axes: Axes, content: Chart) -> dict[str, str]:
+    """Draw what stands by itself, behind the lines' colours in the legend; return the tooltips."""
+    titles = {}
+    before = sum(not line.quiet for line in content.lines)
+    for group, points in enumerate(content.points):
+        k = before + group
+        for i, (x, y) in enumerate(zip(points.x, points.y, strict=True)):
+            gid = f"point{group}.{i}"
+            axes.plot(x, y, MARKERS[k % len(MARKERS)], color=SERIES[k % len(SERIES)], markersize=6.5, gid=gid)
+            titles[gid] = printable(points.titles[i] if points.titles else points.name, 80)
+    return titles
+
+
 def _label_x(axes: Axes, content: Chart, ticks: int) -> None:
-    axes.margins(x=0.01)
-    if content.x_is_time:
+    axes.margins(x=0.02 if content.points else 0.01)
+    if content.x_is_log:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{round(value, 9):g}"))
+    elif content.x_is_time:
         locator = AutoDateLocator(minticks=2, maxticks=ticks)
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))

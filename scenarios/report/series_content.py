@@ -115,10 +115,13 @@ class Chart:
     bands: tuple[Band, ...] = ()
     marks: tuple[Mark, ...] = ()
     spans: tuple[Shade, ...] = ()
+    points: tuple[Points, ...] = ()
     x_is_time: bool = False
     """x counts seconds since 1970 UTC, and is shown as dates."""
     level: float | None = None
     """A value worth a dashed line: a threshold, a promised coverage."""
+    x_is_log: bool = False
+    """Whether equal distances along x are equal ratios."""
     y_low: float | None = None
     y_high: float | None = None
 
@@ -161,3 +164,14 @@ class Shade:
     name: str
     start: float
     end: float
+
+
+@dataclass(frozen=True)
+class Points:
+    """Things of one kind, each by itself: a mark of their own, and a name at each."""
+
+    name: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    titles: tuple[str, ...] = ()
+    """What each point is called when it is pointed at."""

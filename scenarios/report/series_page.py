@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from markupsafe import Markup
@@ -43,7 +44,8 @@ def keys(content: Chart) -> list[Key]:
     loud = [line.name for line in content.lines if not line.quiet]
     quiet = [line.name for line in content.lines if line.quiet]
     names = [*loud, *(band.name for band in content.bands if band.name not in loud)]
-    return [*(key(name, k) for k, name in enumerate(names)), *(Key(name, "muted", "") for name in quiet)]
+    points = [replace(key(group.name, len(loud) + k), mark=True) for k, group in enumerate(content.points)]
+    return [*(key(name, k) for k, name in enumerate(names)), *points, *(Key(name, "muted", "") for name in quiet)]
 
 
 def shades(content: Chart) -> list[Key]:

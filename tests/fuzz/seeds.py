@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from device_runtime import flat
+from factored_models import factored
 from models import tiny_model
 from sparse_models import Change, on_grid, powers_of_two, with_own_steps, with_weights, without_blocks
 
@@ -38,6 +39,9 @@ SHAPES = {
     "decoding": tiny_model(5, (("gru", 7), ("decode", 3)), 4, 3),
     "forecaster": tiny_model(6, (("dense", 4, 5, 2), ("gru", 9), ("decode", 2)), 9, 3, linear=(6, 5)),
     "linear": tiny_model(7, (), 4, 1, linear=(3, 40)),
+    "low_rank": factored(tiny_model(8, (("dense", 3, 6, 3), ("gru", 7)), 12, 3), (2, 9, 3, 1)),
+    "low_rank_speech": factored(tiny_model(9, (("gru", 6),), 40, 3), (4, 17, 0)),
+    "low_rank_decoding": factored(tiny_model(10, (("gru", 7), ("decode", 3)), 4, 3), (0, 5, 2)),
 }
 
 
@@ -46,11 +50,12 @@ def write(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     sound = np.random.default_rng(0).integers(-20_000, 20_000, 660).astype("<i2").tobytes()
     for shape, model in SHAPES.items():
-        labels = ("a", "", "word")[: len(model.head.bias)]
+        labels = ("a", "", "word")[: model.head.rows]
+        has_sound = shape in ("speech", "low_rank_speech")
         for name, change in CHANGES.items():
-            stride = 1 if shape == "speech" else 0
+            stride = 1 if has_sound else 0
             stored = flat.to_bytes(with_weights(model, change), labels if name != "dense" else (), stride)
-            (folder / f"{shape}_{name}").write_bytes(stored + (sound if shape == "speech" else b"\x10\xf0"))
+            (folder / f"{shape}_{name}").write_bytes(stored + (sound if has_sound else b"\x10\xf0"))
 
 
 if __name__ == "__main__":

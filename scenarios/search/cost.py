@@ -1,0 +1,161 @@
+"""What a candidate costs, measured on its bundle: before it is trained with random weights, afterwards with its own.
+
+Zeros, bits and ranks are where training will leave them, so bytes and steps are those of the finished bundle; random
+normal weights deflate as trained ones do (within 1 % on the speech scenarios in `scenarios/bundles`).
+"""
+
+from __future__ import annotations
+
+import copy
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from compress.method import AfterStep
+from compress.qat import Int8Student
+from device_runtime import bench, bundle
+from device_runtime.arithmetic import Model
+from device_runtime.errors import InputError
+from device_runtime.session import Session
+from scenarios.model_card import model_card
+from scenarios.pipeline import manifest
+from scenarios.scenario import Scenario
+from scenarios.search.boards import Machine
+from scenarios.training import Trainings
+from train.student import Student
+
+HOPS_PER_SECOND = 100
+"""Feature vectors that the front end makes in a second."""
+
+BARE = """
+import pathlib, sys
+status = pathlib.Path("/proc/self/status")
+if status.exists():
+    print(next(line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM")))
+else:
+    import resource
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1024 if sys.platform == "darwin" else 1))
+"""
+"""A program that does nothing but tell the most memory that it held, in KB."""
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Of one bundle, in the units that the names say."""
+
+    size_kb: float
+    step_us: float
+    second_us: float
+    """All steps of one second of audio: a longer stride takes fewer of them."""
+
+    memory_mb: float
+    """Above a bare Python."""
+
+    def as_dict(self) -> dict[str, float]:
+        """By name."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Untrained:
+    """A workbench that does not train: a method leaves the model as it would at the end of its training."""
+
+    calibration: torch.Tensor
+
+    def tune(
+        self,
+        model: nn.Module,
+        epochs: int,
+        learning_rate: float,
+        title: str,
+        after_step: AfterStep | None = None,
+        best_from: float = 0.0,
+        settings: str = "",
+    ) -> None:
+        """Only what follows the last step."""
+        if after_step:
+            after_step(1.0)
+
+    def value(self, model: nn.Module) -> float:
+        """The same for all: nothing was learned."""
+        return 0.0
+
+    def losses(self, model: nn.Module, batches: int) -> Iterator[torch.Tensor]:
+        """Of nothing in particular."""
+        for _ in range(batches):
+            yield model(self.calibration).square().mean()
+
+
+def untrained(scenario: Scenario) -> Model:
+    """The int8 model of a scenario with random weights, compressed by its methods."""
+    torch.manual_seed(scenario.seed)
+    model: nn.Module = Student(scenario.student, len(scenario.mix.labels))
+    with torch.no_grad():
+        for weight in (weight for weight in model.parameters() if weight.ndim == 2):
+            weight.normal_(0, weight.shape[1] ** -0.5)
+    workbench = Untrained(torch.randn(2, 6, scenario.student.bands * scenario.student.stack) * 6 + 10)
+    for method in scenario.compress:
+        model = method.apply(copy.deepcopy(model), workbench)
+    if not isinstance(model, Int8Student):
+        raise InputError(
+            f"{scenario.name} ends with {scenario.compress[-1].name}, but a bundle holds int8. Put Int8 last."
+        )
+    return model.model()
+
+
+@dataclass
+class Meter:
+    """Measures candidates of one scenario for one machine."""
+
+    scenario: Scenario
+    machine: Machine
+    card: dict[str, Any] = field(init=False)
+    known: dict[str, Costs] = field(default_factory=dict)
+    """What untrained candidates cost."""
+
+    def __post_init__(self) -> None:
+        self.card = model_card(Trainings(self.scenario, Path(), Path()), [])
+
+    def before_training(self, scenario: Scenario, with_memory: bool = True) -> Costs:
+        """Of the candidate with random weights; memory is nan where it is not asked for: it takes half a second."""
+        key = repr((scenario.student, scenario.compress, with_memory))
+        if key not in self.known:
+            self.known[key] = self.costs(scenario, untrained(scenario), with_memory)
+        return self.known[key]
+
+    def costs(self, scenario: Scenario, model: Model, with_memory: bool = True) -> Costs:
+        """Of the candidate's bundle with this model."""
+        thresholds = {label: 0.555 for label in scenario.mix.labels if not label.startswith("_")}
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "candidate.bundle"
+            bundle.write(
+                path, manifest(Trainings(scenario, Path(), Path()), thresholds, self.card), model, lambda _: None
+            )
+            session = Session.open(path, "native")
+            step_us = self.machine.step_us(session)
+            return Costs(
+                size_kb=session.bundle.device_bytes / 1000,
+                step_us=step_us,
+                second_us=step_us * HOPS_PER_SECOND / scenario.student.stride,
+                memory_mb=memory_mb(path) if with_memory else float("nan"),
+            )
+
+
+def memory_mb(path: Path) -> float:
+    """The most that a fresh process on this machine holds to hear a second, above a bare Python."""
+    return bench.peak_mb_of_fresh_process(path, "native") - bare_python_mb()
+
+
+@cache
+def bare_python_mb() -> float:
+    """A fresh process that does nothing."""
+    answer = subprocess.run([sys.executable, "-c", BARE], capture_output=True, text=True, check=True)
+    return int(answer.stdout) / 1024

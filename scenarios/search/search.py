@@ -1,0 +1,130 @@
+"""The whole search: check the budget, train the teachers, let workers try candidates, report and build the best one.
+
+Everything is kept in runs/SCENARIO.search: interrupt it, start it again, and it goes on where it was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.trial import TrialState
+from rich.console import Console
+from rich.markup import escape
+
+from device_runtime import bundle as bundles
+from device_runtime.errors import InputError
+from scenarios import pipeline
+from scenarios.build import find
+from scenarios.report import write
+from scenarios.report.series_page import render
+from scenarios.report_parts import in_words
+from scenarios.scenario import Scenario
+from scenarios.search import page, reach, recipe
+from scenarios.search.cost import Costs, Meter
+from scenarios.search.crew import Crew
+from scenarios.search.front import Point, chosen, front
+from scenarios.search.plan import Plan
+from scenarios.search.space import Values, candidate, own_values
+from scenarios.search.study import bury, counted, open_study, points
+from scenarios.search.worker import shared
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search ends with."""
+
+    best: Point
+    front: list[Point]
+    recipe: Path
+    bundle: Path
+    report: Path
+    missed: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For programs."""
+        return {**asdict(self), "recipe": str(self.recipe), "bundle": str(self.bundle), "report": str(self.report)}
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The front as a table."""
+        return [
+            {
+                "candidate": f"{point.number}{' (chosen)' if point == self.best else ''}",
+                "validation": f"{100 * point.accuracy:.1f} %",
+                "KB": f"{point.size_kb:.1f}",
+                "us a step": f"{point.step_us:.1f}",
+                "us a second": f"{point.second_us:.0f}",
+                **point.values,
+            }
+            for point in self.front
+        ]
+
+
+def run(plan: Plan, workers: int, console: Console, command: str) -> Found:
+    """Search and build; InputError before anything is written where the budget excludes everything."""
+    scenario, limits, machine = plan.recipe, plan.limits, plan.machine
+    space = plan.space(scenario)
+    pipeline.look_for_data(scenario)
+    meter = Meter(scenario, machine)
+    console.print(f"[bold]{escape(scenario.title)}[/] for {plan.board}, {escape(str(limits))}", soft_wrap=True)
+
+    def measure(values: Values) -> Costs:
+        return meter.before_training(candidate(scenario, space, values), with_memory=False)
+
+    def with_memory(values: Values) -> Costs:
+        return meter.before_training(candidate(scenario, space, values))
+
+    first = reach.check(space, own_values(scenario, space), measure, with_memory, limits)
+    study = open_study(plan)
+    bury(study)
+    if not study.get_trials(deepcopy=False):
+        study.enqueue_trial(first.values)
+    elif counted(study):
+        console.print(f"going on: {len(counted(study))} candidates were tried before")
+    prepared = shared(plan)
+    learned, validated = (sum(map(len, copies)) for copies in (prepared.taught, prepared.validation_copies))
+    console.print(f"{learned:,} clips to learn from and {validated:,} to validate on are ready for all candidates")
+    Crew(plan, study, workers, console).work()
+
+    tried = counted(study)
+    full = points(tried, len(plan.rungs.shares) - 1)
+    best = chosen(full)
+    if best is None:
+        raise InputError(
+            f"none of {len(tried)} candidates keeps the budget of {limits} once it is trained. Try more: --trials"
+        )
+    made = recipe.found(scenario, candidate(scenario, space, best.values), plan.board, limits)
+    path = plan.folder / f"{made.name}.py"
+    path.write_text(recipe.source(plan.scenario, scenario, made, best, command))
+    console.print(f"building candidate {best.number}: {path}", soft_wrap=True)
+    built: Any = find(str(path))
+    result = pipeline.run(built, Path(plan.runs), console)
+    measured = of_bundle(result.bundle, built, meter)
+    kept = page.promises(plan, measured)
+    content = page.content(plan, points(tried), best, went(study, plan), measured, command)
+    report, _ = write(content, plan.folder, render)
+    over = tuple(in_words(promise) for promise in kept if not promise.kept and promise.what != "size_kb")
+    return Found(best, front(full), path, result.bundle, report, (*result.missed, *over))
+
+
+def of_bundle(path: Path, scenario: Scenario, meter: Meter) -> dict[str, Any]:
+    """What the finished bundle costs, and its accuracy on the test split."""
+    opened = bundles.read(path)
+    costs = meter.costs(scenario, opened.model)
+    size_kb = opened.device_bytes / 1000  # with its own thresholds
+    return {**costs.as_dict(), "size_kb": size_kb, "accuracy": opened.manifest.card["evaluation"]["accuracy"]}
+
+
+def went(study: optuna.Study, plan: Plan) -> page.Went:
+    """How the search went."""
+    by_state = dict.fromkeys(TrialState, 0)
+    for trial in study.get_trials(deepcopy=False):
+        by_state[trial.state] += 1
+    return page.Went(
+        trained=by_state[TrialState.COMPLETE],
+        to_the_end=len(points(counted(study), len(plan.rungs.shares) - 1)),
+        rejected=by_state[TrialState.PRUNED],
+        failed=by_state[TrialState.FAIL],
+    )

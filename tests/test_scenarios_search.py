@@ -1,0 +1,281 @@
+"""`tinyrnn search`: what cannot be is one clear line before any training, and workers may be killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch", reason="searching needs torch")
+pytest.importorskip("optuna", reason="a search is Optuna's")
+pytest.importorskip("onnxruntime", reason="a bundle is proved on ONNX Runtime")
+pytest.importorskip("ai_edge_litert", reason="a bundle is proved on LiteRT")
+
+from optuna.trial import TrialState
+
+import tiny_scenario
+from device_runtime import bundle, cli
+from device_runtime.errors import InputError
+from processes import HOUSE
+from scenarios.search.cost import Costs
+from scenarios.search.crew import Crew
+from scenarios.search.plan import Plan
+from scenarios.search.space import own_values
+from scenarios.search.study import ACCEPTED, RETRY, WORKER, bury, counted, open_study
+from scenarios.search.worker import MOST_REJECTED, Worker
+
+BUDGET = "size_kb=12,step_us=50,memory_mb=60"
+
+
+@pytest.fixture
+def tinyrnn(tmp_path, monkeypatch, capsys):
+    """Type a command in a folder with tiny.py; get its exit code, its answer and the last line of its complaint."""
+    tiny_scenario.use(monkeypatch, tmp_path)
+    tiny_scenario.quicken(monkeypatch)
+    monkeypatch.delenv("TINYRNN_DATA", raising=False)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HOUSE), str(HOUSE / "tests")]))  # of the workers
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.chdir(tmp_path)
+    data = tmp_path / "data"
+    text = f"from pathlib import Path\nimport tiny_scenario\nSCENARIO = tiny_scenario.recipe(Path({str(data)!r}))\n"
+    (tmp_path / "tiny.py").write_text(text)
+
+    def typed(*arguments):
+        code = cli.main([*map(str, arguments)])
+        answer = capsys.readouterr()
+        complaint = answer.err.strip().splitlines()[-1] if answer.err.strip() else ""
+        return code, answer.out, complaint
+
+    return typed
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--board", "pi-zero-2"), "there is no board 'pi-zero-2' (did you mean pi-zero-2w?). Choose one of: host, "),
+        (("--board", "zzz"), "there is no board 'zzz'. Choose one of: host, pi-zero-2w, pi-3, pi-4, pi-5, pi-2, "),
+        (("--budget", "size=20"), "--budget does not know 'size' (did you mean size_kb?)"),
+        (("--budget", "size_kb=-20"), "--budget got size_kb=-20, expected a number above 0."),
+        (("--fix", "hiden=8"), "--fix does not know 'hiden' (did you mean hidden?)"),
+        (
+            ("--trials", "0"),
+            "argument --trials: expected a whole number from 1 on, got '0'. See: ",
+        ),
+        (("--workers", "-1"), "argument --workers: expected"),
+        (("--data", "nowhere"), "there is no data folder nowhere. Correct --data, or leave it out to download."),
+        (("--storage", "nothing"), "--storage nothing cannot be used: "),
+    ],
+)
+def test_what_is_typed_wrong_is_one_clear_line_and_nothing_is_written(tinyrnn, options, told):
+    code, answer, complaint = tinyrnn("search", "tiny.py", *options)
+    assert (code, answer) == (2, "")
+    assert complaint.startswith(f"tinyrnn: {told}")
+    assert not Path("runs").exists()
+
+
+def test_an_unknown_scenario_suggests_the_near_one(tinyrnn):
+    code, _, complaint = tinyrnn("search", "demoo")
+    assert code == 2
+    assert complaint.startswith("tinyrnn: there is no scenario 'demoo' (did you mean demo?). Choose one of: demo, ")
+
+
+def test_a_scenario_that_does_not_hear_is_refused(tinyrnn):
+    code, _, complaint = tinyrnn("search", "machine_health")
+    assert code == 2
+    assert (
+        "machine_health does not hear words, and search knows no other recipes yet. Choose one of: demo, " in complaint
+    )
+
+
+@pytest.mark.parametrize(
+    ("budget", "told"),
+    [
+        ("size_kb=2,step_us=50", r"size_kb=2, but the least that was found is "),
+        ("step_us=1", r"step_us=1, but the least that was found is "),
+        ("memory_mb=1", r"memory_mb=1, but the least that was found is "),
+    ],
+)
+def test_an_impossible_budget_says_which_limit_excludes_everything_and_what_is_near(tinyrnn, budget, told):
+    held = "hidden=32,projection=24,channels=4,block=8x1"  # fewer steps to where nothing comes nearer
+    code, _, complaint = tinyrnn("search", "tiny.py", "--board", "pi-zero-2w", "--budget", budget, "--fix", held)
+    assert code == 2
+    assert f"tinyrnn: the budget excludes every candidate: {told}" in complaint
+    assert "The nearest candidate (hidden " in complaint
+    near = complaint.partition("needs: --budget ")[2]
+    assert not Path("runs").exists()
+    plan = Plan("tiny.py", "pi-zero-2w", near, 1, "runs")
+    assert set(plan.limits.given) == {part.partition("=")[0] for part in budget.split(",")}
+
+
+def journal(runs="runs"):
+    plan = Plan.from_json((Path(runs) / "tiny.search" / "plan.json").read_text())
+    return open_study(plan)
+
+
+def kill_a_worker(study):
+    """Kill -9 the first worker that trains a candidate."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        time.sleep(0.05)
+        for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            if ACCEPTED in trial.user_attrs:
+                os.kill(trial.user_attrs[WORKER]["pid"], signal.SIGKILL)
+                return
+
+
+def test_a_search_survives_kill_9_and_ctrl_c_and_ends_with_a_front_a_recipe_and_a_bundle(tinyrnn, monkeypatch, capsys):
+    command = ("search", "tiny.py", "--board", "pi-zero-2w", "--budget", BUDGET, "--workers", 1, "--quick")
+    with pytest.MonkeyPatch.context() as patch:
+        tell = Crew._tell
+
+        def interrupted(crew, console):
+            tell(crew, console)
+            if crew.told:
+                raise KeyboardInterrupt
+
+        patch.setattr(Crew, "_tell", interrupted)
+        code, answer, complaint = tinyrnn(*command, "--trials", 3)
+    assert (code, answer) == (130, "")
+    assert complaint == "stopped; what was tried is kept: the same command goes on from there"
+    begun = [trial for trial in counted(journal()) if trial.state == TrialState.RUNNING]
+    assert not begun, "it is given to others"
+    (first, *_) = [trial for trial in counted(journal()) if trial.state == TrialState.COMPLETE]
+
+    killer = threading.Thread(target=kill_a_worker, args=[journal()])
+    killer.start()
+    code = cli.main([*map(str, command), "--trials", "3", "--json"])
+    killer.join()
+    told = capsys.readouterr()
+    assert code == 0, told.err
+    assert "going on: 1 candidates were tried before" in told.err
+    assert "was killed by signal 9; 1 candidate goes to another one" in told.err
+    trials = counted(journal())
+    assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 3
+    assert trials[0].number == first.number
+    assert [trial.user_attrs.get(RETRY, 0) for trial in trials].count(0) < 3, "the killed one was tried again"
+
+    found = json.loads(told.out)
+    assert found["best"] in found["front"]
+    assert found["best"]["size_kb"] <= 12
+    made = bundle.read(found["bundle"])
+    assert made.manifest.name == "tiny_pi_zero_2w"
+    assert made.device_bytes <= 12_000
+    report = json.loads(Path("runs/tiny.search/report.json").read_text())
+    assert report["command"].startswith("tinyrnn search tiny.py --board pi-zero-2w --budget size_kb=12,")
+    assert [promise["kept"] for promise in report["budget"]] == [True, True, True]
+    assert "<svg" in Path(found["report"]).read_text()
+    built = json.loads(Path("runs/tiny_pi_zero_2w/report.json").read_text())
+    assert built["command"] == f"tinyrnn build {found['recipe']} --seed 0"
+
+    assert tinyrnn(*command, "--trials", 3)[0] == 0, "all is there: nothing is trained again"
+    assert len(counted(journal())) == 3
+
+
+def test_a_journal_that_was_cut_is_read_to_where_it_is_whole(tmp_path, tinyrnn):
+    plan = Plan("tiny.py", "host", "", 1, "runs")
+    study = open_study(plan)
+    study.enqueue_trial({"hidden": 16})
+    path = plan.folder / "study.journal"
+    path.write_bytes(path.read_bytes() + b'{"op_code": 4, "wor')
+    assert len(open_study(plan).get_trials()) == 1
+    open_study(plan).enqueue_trial({"hidden": 24})
+    assert len(open_study(plan).get_trials()) == 2
+
+
+def test_a_candidate_that_kills_its_workers_is_given_up(tinyrnn):
+    study = open_study(Plan("tiny.py", "host", "", 1, "runs"))
+    study.enqueue_trial({"hidden": 16})
+    for _ in range(5):
+        trial = study.ask()
+        trial.suggest_int("hidden", 8, 160, step=8)
+        trial.set_user_attr(WORKER, {"lock": "nowhere", "host": os.uname().nodename, "pid": 1})
+        assert bury(study) == 1
+        assert bury(study) == 0
+        if not study.get_trials(states=(TrialState.WAITING,)):
+            break
+    assert [trial.user_attrs.get(RETRY, 0) for trial in study.get_trials()] == [0, 1, 2]
+
+
+def test_a_worker_of_another_machine_is_dead_when_it_was_not_heard_of_for_long(tinyrnn):
+    study = open_study(Plan("tiny.py", "host", "", 1, "runs", storage="sqlite:///search.db"))
+    for heard in (time.time(), time.time() - 3600):
+        trial = study.ask()
+        trial.set_user_attr(WORKER, {"lock": "nowhere", "host": "elsewhere", "pid": 1})
+        trial.set_user_attr("heard", heard)
+    assert bury(study) == 1
+    assert [trial.state for trial in study.get_trials()] == [TrialState.RUNNING, TrialState.FAIL]
+
+
+def test_a_shape_that_a_method_refuses_is_passed_over(tinyrnn, monkeypatch):
+    plan = Plan("tiny.py", "pi-zero-2w", "", 1, "runs")
+    study = open_study(plan)
+    worker = Worker(plan, study, {})
+    answers = iter([InputError("the rank is too high"), Costs(9.0, 20.0, 600.0, 28.0)])
+
+    def costs(scenario, with_memory=True):
+        answer = next(answers) if with_memory is False else Costs(9.0, 20.0, 600.0, 28.0)
+        if isinstance(answer, InputError):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(worker.meter, "before_training", costs)
+    monkeypatch.setattr(worker, "train", lambda trial, values, costs: study.tell(trial, (0.5, 9.0, 600.0)))
+    worker.run()
+    assert [trial.state for trial in study.get_trials()] == [TrialState.FAIL, TrialState.COMPLETE]
+    assert study.get_trials()[0].user_attrs["error"] == "the rank is too high"
+
+
+def test_a_candidate_over_the_budget_is_told_to_the_sampler_and_not_trained(tinyrnn, monkeypatch):
+    plan = Plan("tiny.py", "pi-zero-2w", "size_kb=8,step_us=50", 1, "runs")
+    study = open_study(plan)
+    worker = Worker(plan, study, {})
+    costs = iter([Costs(16.0, 20.0, 600.0, 28.0), *[Costs(8.0, 20.0, 600.0, 28.0)] * 2])
+    monkeypatch.setattr(worker.meter, "before_training", lambda scenario, with_memory=True: next(costs))
+    monkeypatch.setattr(worker, "train", lambda trial, values, costs: study.tell(trial, (0.5, 8.0, 600.0)))
+    worker.run()
+    rejected, trained = study.get_trials()
+    assert (rejected.state, trained.state) == (TrialState.PRUNED, TrialState.COMPLETE)
+    assert rejected.constraints == {"size_kb": 1.0, "step_us": -0.6}
+
+
+def test_after_many_rejections_a_candidate_is_moved_into_the_budget(tinyrnn, monkeypatch):
+    plan = Plan("tiny.py", "pi-zero-2w", "size_kb=8", 1, "runs")
+    study = open_study(plan)
+    worker = Worker(plan, study, {})
+
+    def costs(scenario, with_memory=True):
+        return Costs(8.0 if scenario.student.hidden == 24 else 9.0, 20.0, 600.0, 28.0)
+
+    inside = own_values(worker.scenario, worker.space) | {"hidden": 24}
+    monkeypatch.setattr(worker.meter, "before_training", costs)
+    monkeypatch.setattr(worker, "moved_inside", lambda values: inside)
+    monkeypatch.setattr(worker, "train", lambda trial, values, costs: study.tell(trial, (0.5, 8.0, 600.0)))
+    worker.run()
+    assert study.get_trials()[-1].params["hidden"] == 24
+    assert len(study.get_trials()) <= MOST_REJECTED + 1
+
+
+def test_workers_that_cannot_work_end_the_search_with_their_own_words(tinyrnn, monkeypatch):
+    monkeypatch.setattr(Crew, "_start", crashing)
+    code, _, complaint = tinyrnn("search", "tiny.py", "--trials", 1)
+    assert code == 2
+    assert complaint == "tinyrnn: a worker could not go on: the loss became nan. All that it said: " + str(
+        Path("runs/tiny.search/workers/0.log")
+    )
+
+
+def crashing(crew, number):
+    (crew.plan.folder / "workers").mkdir()
+    with crew._log(number).open("wb") as log:
+        return subprocess.Popen([sys.executable, "-c", "import sys; sys.exit('the loss became nan')"], stderr=log)
+
+
+def test_the_verb_is_declared():
+    assert 'search = "scenarios.search.verb:add_verb"' in (HOUSE / "pyproject.toml").read_text()
