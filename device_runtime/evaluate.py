@@ -21,6 +21,7 @@ from device_runtime.arithmetic import Float32
 from device_runtime.clips import PREROLL_S, in_a_room, with_prerolls
 from device_runtime.errors import InputError
 from device_runtime.intervals import poisson, wilson
+from device_runtime.listener import fired, hear
 from device_runtime.noise import BABBLE_CLIPS, Noises, add_noise
 from device_runtime.recordings import Recording, read_audio
 from device_runtime.session import Session
@@ -166,8 +167,8 @@ def evaluate(
             loud = add_noise(both, noises.stretch(len(both), [seed, at], without=at), SNR_DB, len(before))
             answers["noisy"] = _hear(session, loud[: len(before)], loud[len(before) :])
         peaks: dict[str, Float32] = {condition: peak for condition, (peak, _) in answers.items()}
-        fired = {condition: labels for condition, (_, labels) in answers.items()}
-        clips.append(Clip(recording, truth, peaks["cold"], peaks["warm"], peaks.get("noisy"), fired))
+        events = {condition: labels for condition, (_, labels) in answers.items()}
+        clips.append(Clip(recording, truth, peaks["cold"], peaks["warm"], peaks.get("noisy"), events))
         progress(at + 1, len(order))
     return Evaluation(session.labels, clips, time.monotonic() - started, _facts(session, recordings, known, noises))
 
@@ -202,42 +203,9 @@ def is_word(label: str) -> bool:
 
 
 def _hear(session: Session, before: Float32, clip: Float32) -> tuple[Float32, tuple[str, ...]]:
-    """The highest smoothed score of each label over the clip, and the labels that fired.
-
-    After other audio, only scores whose smoothing window lies inside the clip count. The word before is no answer: one
-    that was reported must fall before it counts again, as on the device, and a score that has done nothing but fall
-    since the clip began counts only once it stops falling, since no threshold would make it an event within the clip.
-    """
-    decoder, rate = session.decoder, int(session.frontend.sample_rate_hz)
-    window = int(decoder.window_s * rate)
-    heard = in_a_room(clip, rate, window)
-    lead = window if len(before) else 0
-    # what is reported as the clip begins is of the word before if that alone is reported so late, else of the clip
-    late = _begins(session, before, heard[len(heard) - lead :])
-    fired = [label for label in _begins(session, before, heard[:lead]) if label not in late]
-    armed, peaks = decoder.armed | np.isin(session.labels, fired), np.zeros(len(session.labels), np.float32)
-    risen, last = np.full(len(peaks), not lead), np.full(len(peaks), np.inf)
-    for step in session.listen(heard[lead:]):
-        armed |= step.armed
-        risen |= step.scores >= last
-        last = step.scores
-        peaks = np.maximum(peaks, np.where(armed & risen, step.scores, np.float32(0)))
-        fired += [event.label for event in step.events]
-    return peaks, tuple(fired)
-
-
-def _begins(session: Session, before: Float32, lead: Float32) -> list[str]:
-    """What fires in the lead; no refractory time is left, as the two are one after the other only here."""
-    session.reset()
-    session.push(before)
-    session.decoder.end_refractory()
-    fired = _fired(session, lead)
-    session.decoder.end_refractory()
-    return fired
-
-
-def _fired(session: Session, samples: Float32) -> list[str]:
-    return [event.label for step in session.listen(samples) for event in step.events]
+    rate = int(session.frontend.sample_rate_hz)
+    window = int(session.decoder.window_s * rate)
+    return hear(session, before, in_a_room(clip, rate, window), window)
 
 
 @dataclass(frozen=True)
@@ -270,14 +238,14 @@ def false_accepts(
 ) -> FalseAccepts:
     """Play files without the words one after the other; every event is a false one."""
     rate, samples = int(session.frontend.sample_rate_hz), 0
-    fired: list[tuple[Path, str]] = []
+    events: list[tuple[Path, str]] = []
     session.reset()
     for done, path in enumerate(paths):
         for chunk in file_chunks(path, rate):
             samples += len(chunk)
-            fired += [(path, label) for label in _fired(session, chunk)]
+            events += [(path, label) for label in fired(session, chunk)]
         progress(done + 1, len(paths))
-    return FalseAccepts(samples / rate / 3600, fired, len(paths))
+    return FalseAccepts(samples / rate / 3600, events, len(paths))
 
 
 def _share(part: int, total: int) -> float | None:

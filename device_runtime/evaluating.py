@@ -72,7 +72,7 @@ def _words(args: argparse.Namespace) -> dict[str, Any]:
     session = Session.open(args.bundle, args.engine, dict(args.threshold))
     numbers: dict[str, Any] = {}
     if args.data is not None:
-        recordings = _chosen(list_recordings(args.data), args)
+        recordings = chosen(list_recordings(args.data), args)
         numbers |= evaluate(session, recordings, _noises(args, session), args.seed, progress("clips")).as_dict()
     if args.negatives is not None:
         negatives = false_accepts(session, audio_files(args.negatives), progress("negatives")).as_dict()
@@ -110,16 +110,17 @@ EVALUATIONS = {
 """By task."""
 
 
-def _chosen(recordings: Sequence[Recording], args: argparse.Namespace) -> list[Recording]:
-    chosen = [recording for recording in recordings if args.split in (recording.split, "all")]
-    if not chosen:
+def chosen(recordings: Sequence[Recording], args: argparse.Namespace) -> list[Recording]:
+    """Those of the split, at most `--limit` of them."""
+    found = [recording for recording in recordings if args.split in (recording.split, "all")]
+    if not found:
         there = sorted({recording.split for recording in recordings})
         raise InputError(f"{args.data} has no recordings in the split {args.split}; it has: {', '.join(there)}")
-    if args.limit is None or args.limit >= len(chosen):
-        return chosen
+    if args.limit is None or args.limit >= len(found):
+        return found
     if args.limit < 1:
         raise InputError(f"--limit must be at least 1, got {args.limit}")
-    return [chosen[i] for i in sorted(np.random.default_rng(args.seed).permutation(len(chosen))[: args.limit])]
+    return [found[i] for i in sorted(np.random.default_rng(args.seed).permutation(len(found))[: args.limit])]
 
 
 def _noises(args: argparse.Namespace, session: Session) -> Noises:

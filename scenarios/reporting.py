@@ -31,7 +31,7 @@ SAMPLE_RATE_HZ = 16_000
 MOST_EXAMPLES = 6
 COMPARISON = "comparison.json"
 COMPARED = ("distilled", "distilled with a hint", "labels only")
-"""How the students of `python -m scenarios.compare` were taught."""
+"""How the students of `python -m scenarios.distillation` were taught."""
 
 
 def make_report(
@@ -100,7 +100,7 @@ def _speed(row: Row) -> report.Speed:
 
 
 def _comparisons(folder: Path) -> tuple[report.Comparison, ...]:
-    """What `python -m scenarios.compare` left in the folder, if it was run."""
+    """What `python -m scenarios.distillation` left in the folder, if it was run."""
     if not (folder / COMPARISON).exists():
         return ()
     kept = json.loads((folder / COMPARISON).read_text(encoding="utf-8"))

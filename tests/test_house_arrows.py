@@ -37,7 +37,7 @@ LAYERS = {
     **dict.fromkeys(("errors", "times", "events", "arithmetic", "products", "fixed_point"), 0),
     "session": 2,
     **dict.fromkeys(
-        ("bench", "evaluate", "evaluate_forecast", "evaluate_anomaly", "evaluate_life", "forecast_data"), 3
+        ("bench", "evaluate", "evaluate_forecast", "evaluate_anomaly", "evaluate_life", "forecast_data", "listener"), 3
     ),
     **dict.fromkeys(("running", "evaluating", "verbs", "cli"), 4),
     **dict.fromkeys(("__init__", "__main__"), 5),

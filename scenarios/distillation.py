@@ -1,6 +1,6 @@
 """Does distillation help? The same student on the same clips, taught by the teacher (with a hint) or by labels alone.
 
-    python -m scenarios.compare arabic_commands_small --seeds 3 --epochs 40
+    python -m scenarios.distillation arabic_commands_small --seeds 3 --epochs 40
 
 Float students, judged on the test split by the streaming decision, warm and cold. The result is kept in
 runs/SCENARIO/comparison.json, where the scenario's report finds it.

@@ -1,0 +1,117 @@
+"""The parts of a model that can be taken by themselves: each matrix, each gate, and each gate of each matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from device_runtime.arithmetic import Affine, Decode, Dense, Factored, Gru, Layer, Linear, Model, Product
+
+GATES = ("r", "z", "n")
+"""Reset, update and candidate, in the order of their rows."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A whole matrix, or the rows of one gate in one or both matrices of a GRU.
+
+    >>> Part("layers.1.state.z", ("layers.1.state",), gate=1).rows(30)
+    slice(10, 20, None)
+    """
+
+    name: str
+    matrices: tuple[str, ...]
+    """As in model.npz: `layers.0`, `layers.2.input`, `layers.2.state`, `head`, `linear`."""
+
+    gate: int | None = None
+    """Which third of the rows; None takes all."""
+
+    def rows(self, count: int) -> slice:
+        """Its rows in a matrix of so many."""
+        if self.gate is None:
+            return slice(0, count)
+        return slice(self.gate * count // 3, (self.gate + 1) * count // 3)
+
+
+def parts(model: Model) -> list[Part]:
+    """From the input to the head. The gates of a factored matrix share a factor, so that they are no parts."""
+    found: list[Part] = []
+    held = matrices(model)
+    for i, layer in enumerate(model.layers):
+        if isinstance(layer, Gru):
+            both = (f"layers.{i}.input", f"layers.{i}.state")
+            found += [Part(name, (name,)) for name in both]
+            whole = [name for name in both if isinstance(held[name], Affine)]
+            if len(whole) == len(both):
+                found += [Part(f"layers.{i} gate {letter}", both, gate) for gate, letter in enumerate(GATES)]
+            found += [Part(f"{name}.{letter}", (name,), gate) for name in whole for gate, letter in enumerate(GATES)]
+        elif isinstance(layer, Dense):
+            found.append(Part(f"layers.{i}", (f"layers.{i}",)))
+    return found + [Part(name, (name,)) for name in ("head", "linear") if name in held]
+
+
+def matrices(model: Model) -> dict[str, Product]:
+    """The model's matrices by name, in the order in which inputs meet them."""
+    held: dict[str, Product] = {}
+    for i, layer in enumerate(model.layers):
+        match layer:
+            case Dense():
+                held[f"layers.{i}"] = layer.affine
+            case Gru():
+                held |= {f"layers.{i}.input": layer.input, f"layers.{i}.state": layer.state}
+            case Decode():
+                pass
+    held["head"] = model.head
+    return held if model.linear is None else {**held, "linear": model.linear.affine}
+
+
+def with_matrices(model: Model, changed: Mapping[str, Product]) -> Model:
+    """The model with other matrices of the same shapes under these names."""
+    layers = tuple(_layer(layer, f"layers.{i}", changed) for i, layer in enumerate(model.layers))
+    linear = model.linear
+    other = changed.get("linear")
+    if linear is not None and isinstance(other, Affine):
+        linear = Linear(other, linear.width)
+    return replace(model, layers=layers, head=changed.get("head", model.head), linear=linear)
+
+
+def _layer(layer: Layer, name: str, changed: Mapping[str, Product]) -> Layer:
+    match layer:
+        case Dense():
+            return replace(layer, affine=changed.get(name, layer.affine))
+        case Gru():
+            return Gru(changed.get(f"{name}.input", layer.input), changed.get(f"{name}.state", layer.state))
+        case Decode():
+            return layer
+
+
+def each_factor(product: Product, change: Callable[[Affine], Affine]) -> Product:
+    """The matrix with each of its factors changed."""
+    if isinstance(product, Factored):
+        return replace(product, inner=change(product.inner), outer=change(product.outer))
+    return change(product)
+
+
+def difference(first: Model, second: Model) -> str:
+    """Why the parts of one model do not fit into the other; empty where they do."""
+    if first.feature_size != second.feature_size:
+        return f"frames of {first.feature_size} and {second.feature_size} features"
+    kinds = [[_described(layer) for layer in model.layers] for model in (first, second)]
+    if kinds[0] != kinds[1]:
+        return f"layers {', '.join(kinds[0])} and {', '.join(kinds[1])}"
+    shapes = [{name: (m.rows, m.columns) for name, m in matrices(model).items()} for model in (first, second)]
+    for name in {**shapes[0], **shapes[1]}:
+        sizes = ["none" if name not in shape else "{}x{}".format(*shape[name]) for shape in shapes]
+        if sizes[0] != sizes[1]:
+            return f"{name} of {sizes[0]} and {sizes[1]}"
+    return ""
+
+
+def _described(layer: Layer) -> str:
+    match layer:
+        case Dense():
+            return f"dense by {layer.hop}"
+        case Gru():
+            return f"GRU of {layer.hidden}"
+        case Decode():
+            return f"decode of {len(layer.positions)}"

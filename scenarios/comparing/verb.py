@@ -1,0 +1,64 @@
+"""The verb `tinyrnn compare A.bundle B.bundle DATA`: what compression, or anything else, changed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+from device_runtime import engines
+from device_runtime.arguments import examples, seed
+from device_runtime.bundle import read
+from device_runtime.recordings import SPLITS
+
+
+def add_verb(verbs: Any) -> None:
+    """Called by `device_runtime.cli` through the entry-point group."""
+    text = "say which examples two bundles decide otherwise, and which parts of them matter"
+    shown = examples(
+        "compare float.bundle pruned.bundle arabic_speech_commands",
+        "compare a.bundle b.bundle recordings --limit 500 --json",
+        "compare a.bundle b.bundle ETTh1.csv --out a_and_b",
+    )
+    parser = verbs.add_parser("compare", help=text, description=f"{text.capitalize()}.", epilog=shown)
+    parser.add_argument("first", metavar="A.bundle", help="the bundle that things change from")
+    parser.add_argument("second", metavar="B.bundle", help="the one that they change to, of the same task and labels")
+    parser.add_argument("data", metavar="DATA", help="as evaluate takes it: labelled recordings, or a CSV file")
+    parser.add_argument("--split", default="test", choices=[*SPLITS, "all"], help="as the data set has them (test)")
+    parser.add_argument("--limit", type=int, metavar="N", help="only N clips, drawn at random by --seed")
+    parser.add_argument("--seed", type=seed, default=0, metavar="N", help="of the order of the clips and --limit (0)")
+    choices = f"that hears both: one of {', '.join(engines.ENGINES)} (native, where it is built)"
+    parser.add_argument("--engine", metavar="NAME", help=choices)
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where the report goes (runs/A.B.compared)")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.set_defaults(handler=compare)
+
+
+def compare(args: argparse.Namespace) -> int:
+    """Measure, report and print."""
+    from scenarios.comparing.tasks import TASKS, check
+    from scenarios.report import write
+    from scenarios.report.series_page import render
+
+    first, second = read(args.first), read(args.second)
+    check(first, second)
+    args.engine = args.engine or next(
+        name for name in ("native", engines.DEFAULT) if engines.ENGINES[name].is_installed()
+    )
+    found = TASKS[first.manifest.task](first, second, args)
+    folder = args.out or Path("runs") / f"{Path(args.first).stem}.{Path(args.second).stem}.compared"
+    page, _ = write(found.page(typed(args)), folder, render)
+    if args.json:
+        print(json.dumps({**found.numbers, "report": str(page)}, indent=2))
+    else:
+        print(f"{found.text}\n\nreport  {page}")
+    return 0
+
+
+def typed(args: argparse.Namespace) -> str:
+    """The command, to be told in the report."""
+    options = {"--split": args.split, "--limit": args.limit, "--seed": args.seed, "--engine": args.engine}
+    told = [text for name, value in options.items() if value is not None for text in (name, str(value))]
+    return shlex.join(["tinyrnn", "compare", args.first, args.second, args.data, *told])
