@@ -50,6 +50,7 @@ boards: .venv/installed wheels  ## emulated Raspberry Pis for the tests, from De
 
 costs: boards  ## count what each engine costs on each board anew, and keep it in tests/boards/costs.json
 	PYTHONPATH=.:tests $(BIN)/python -m boards.costs
+	PYTHONPATH=.:tests $(BIN)/python -m boards.step_costs
 
 machine: boards  ## boot a whole emulated Pi Zero 2 W and check a bundle in it
 	TINYRNN_MACHINE=1 $(BIN)/python -m pytest -q tests/test_boards_machine.py

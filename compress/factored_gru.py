@@ -73,6 +73,13 @@ class FactoredGru(nn.Module):
         return [float((v @ matrix.inner.T).abs().max()) for matrix, v in seen if isinstance(matrix, Factors)]
 
 
+def by_gate(gru: nn.GRU | FactoredGru) -> list[nn.Parameter]:
+    """The trained matrices whose rows are those of the gates: of two factors the outer one."""
+    if isinstance(gru, FactoredGru):
+        return [matrix.outer if isinstance(matrix, Factors) else matrix.weight for matrix in (gru.input, gru.state)]
+    return [parameter for parameter in gru.parameters() if parameter.ndim == 2]
+
+
 def matrices(gru: nn.GRU | FactoredGru) -> tuple[Matrix, Matrix]:
     """Those of input and state."""
     if isinstance(gru, FactoredGru):

@@ -13,7 +13,7 @@ from compress.deployed import refuse_other_cells
 from compress.factored_gru import FactoredGru, Factors, Matrix, matrices
 from compress.int8_layers import FloatLayers, dense_outputs
 from compress.method import Workbench
-from compress.prune import keep_zeros
+from compress.prune import hold_zeros
 from compress.ranks import Rank
 
 DULLEST = 1e-4
@@ -28,7 +28,7 @@ class LowRank:
     What is kept is what changes the products most: min ||(W - U V^T) C^(1/2)|| with the covariance C of the matrix's
     inputs in calibration (Yuan et al. 2023, ASVD, arXiv:2312.05821; Wang et al. 2024, SVD-LLM, arXiv:2403.07378). The
     bias takes over what the dropped part makes of the inputs' mean. A matrix whose factors would be no smaller stays
-    whole.
+    whole. Factors have no zeros where the matrix had: prune them, not the matrix.
     """
 
     rank: Rank
@@ -53,14 +53,8 @@ class LowRank:
                     )
                 grus[at] = FactoredGru(*pair)
         if self.epochs:
-            masks = keep_zeros(student)
-
-            def stay_pruned(done: float) -> None:
-                with torch.no_grad():
-                    for weight, mask in masks:
-                        weight.mul_(mask)
-
-            bench.tune(student, self.epochs, self.learning_rate, self.name, stay_pruned, settings=repr(self))
+            zeros = hold_zeros(student)
+            bench.tune(student, self.epochs, self.learning_rate, self.name, zeros, settings=repr(self))
         return student
 
     def _factored(self, matrix: Matrix, inputs: torch.Tensor, trial: _Trial) -> Matrix:

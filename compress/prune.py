@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from compress.blocks import worth_mask, worth_masks
+from compress.factored_gru import FactoredGru, by_gate
 from compress.method import AfterStep, Workbench
 from compress.scores import Evidence, Magnitude, Score
 from device_runtime.errors import InputError
@@ -112,7 +113,8 @@ class Prune:
 
     def _shares(self, student: nn.Module, weight: nn.Parameter) -> tuple[float, ...]:
         """Sparsities of equal parts of this matrix's rows: three in a GRU whose gates are told apart, else one."""
-        of_gates = {w for gru in student.modules() if isinstance(gru, nn.GRU) for w in gru.parameters()}
+        grus = (module for module in student.modules() if isinstance(module, nn.GRU | FactoredGru))
+        of_gates = {matrix for gru in grus for matrix in by_gate(gru)}
         return self.gates if self.gates is not None and weight in of_gates else (self.sparsity,)
 
     def _masks(self, worths: list[torch.Tensor], shares: list[tuple[float, ...]], part: float) -> list[torch.Tensor]:

@@ -87,7 +87,7 @@ def nearest(v: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
     if len(codes) == last - first + 1:
         return torch.floor(v + 0.5).clamp(first, last)
     between = (codes[1:] + codes[:-1]) / 2
-    return codes[torch.bucketize(v, between, right=True)]
+    return codes[torch.bucketize(v.contiguous(), between, right=True)]
 
 
 def is_symmetric(codes: torch.Tensor) -> bool:

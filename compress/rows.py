@@ -19,6 +19,12 @@ from device_runtime import arithmetic
 BIAS_PER_UNIT = 4096
 """Biases lie on a grid: steps of the int8 sums are coarser, and short numbers deflate to fewer bytes in a bundle."""
 
+COARSE_BIAS_PER_UNIT = 512
+"""Where weights have 4 bits: still the steps of the finer table, that of tanh."""
+
+SHORT, SHORTER = 0xFFFF, 0x3FFFF
+"""Bits of a scale that are zero; the second where weights have 4 bits, and the scales learn with them."""
+
 
 class Rows(nn.Module):
     """Float weights that are rounded to a grid whenever they are used."""
@@ -59,13 +65,13 @@ class Rows(nn.Module):
     def parts(self, input_scale: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """The codes of the weights (held in float32), scale and bias per row, for inputs on this scale."""
         levels = self.levels()
-        scale = _Short.apply(levels.units * input_scale).expand(len(self.bias))
+        scale = _Short.apply(levels.units * input_scale, SHORT if self.grid.follows else SHORTER).expand(len(self.bias))
         per_row = scale / input_scale
         weight = _Nearest.apply(self.weight / per_row[:, None], levels.codes)
         bias: torch.Tensor = self.bias
         if self.mean:  # what the mean of the features adds, seen through the rounded weights
             bias = bias - self.mean * (weight * per_row[:, None]).sum(dim=1)
-        return weight, scale, on_bias_grid(bias)
+        return weight, scale, on_bias_grid(bias, BIAS_PER_UNIT if self.grid.follows else COARSE_BIAS_PER_UNIT)
 
     def forward(self, q: torch.Tensor, input_scale: torch.Tensor) -> torch.Tensor:
         """arithmetic.Affine on int8 values: (.., columns) -> (.., rows)."""
@@ -80,21 +86,24 @@ class Rows(nn.Module):
         return arithmetic.Affine(weight.numpy().astype(np.int8), scale.numpy().copy(), bias.numpy().copy())
 
 
-def on_bias_grid(v: torch.Tensor) -> torch.Tensor:
+def on_bias_grid(v: torch.Tensor, per_unit: int = BIAS_PER_UNIT) -> torch.Tensor:
     """Biases, or what stands where they do, on their grid."""
-    return round_half_up(v * BIAS_PER_UNIT) * (1 / BIAS_PER_UNIT)
+    return round_half_up(v * per_unit) * (1 / per_unit)
 
 
 class _Short(torch.autograd.Function):
-    """The next float32 whose last two bytes are zero: within 1 %, never smaller, and half the bytes in a bundle."""
+    """The next float32 whose last bits are zero, never smaller: fewer bytes in a bundle.
+
+    Within 1 % where those are two bytes, within 3 % with two bits more.
+    """
 
     @staticmethod
-    def forward(ctx: Any, scale: torch.Tensor) -> torch.Tensor:
-        return ((scale.view(torch.int32) + 0xFFFF) & ~0xFFFF).view(torch.float32)
+    def forward(ctx: Any, scale: torch.Tensor, zeros: int) -> torch.Tensor:
+        return ((scale.view(torch.int32) + zeros) & ~zeros).view(torch.float32)
 
     @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor) -> torch.Tensor:
-        return grad
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return grad, None
 
 
 class _Nearest(torch.autograd.Function):

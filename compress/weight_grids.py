@@ -48,7 +48,7 @@ class Linear:
     Symmetric ones reach as far below zero as above, with a code to spare. The others are all 2**bits codes, with zero
     where the whole matrix is rounded with the least error: the rows share it, so that 16 values are 4 bits to store.
 
-    >>> Linear(4, symmetric=False).fit(torch.tensor([[-0.5, 1.0]])).codes.tolist()[:6]
+    >>> Linear(4, symmetric=False).fit(torch.tensor([[-0.5, 0.3, 1.0]])).codes.tolist()[:6]
     [-5.0, -4.0, -3.0, -2.0, -1.0, 0.0]
     """
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from device_runtime import npz, weights
+from device_runtime import npz, squeeze, weights
 from device_runtime.arithmetic import Model
 from device_runtime.errors import BundleError
 from device_runtime.manifest import MANIFEST, MAX_MANIFEST_BYTES, Manifest, from_json, to_json
@@ -59,7 +59,8 @@ def read(folder: Path | str) -> Bundle:
         raise BundleError(f"{folder / MANIFEST} lists no {MODEL}, which holds the weights. Get the bundle again")
     contents = {name: _verified(folder / name, entry) for name, entry in manifest.files.items()}
     where = str(folder / MODEL)
-    model = weights.build(manifest.model, npz.read(contents[MODEL], where), len(manifest.labels), where)
+    arrays = squeeze.restore(npz.read(contents[MODEL], where), where)
+    model = weights.build(manifest.model, arrays, len(manifest.labels), where)
     return Bundle(folder, manifest, model)
 
 
@@ -120,7 +121,8 @@ def write(
     folder = Path(folder).resolve()
     _check_replaceable(folder)
     with _temporary_sibling(folder) as temporary:
-        npz.write(temporary / MODEL, weights.arrays(model))
+        arrays = weights.arrays(model)
+        npz.write(temporary / MODEL, squeeze.squeeze(arrays) if manifest.format > 1 else arrays)
         write_files(temporary)
         files = {path.name: _describe_file(path) for path in sorted(temporary.iterdir())}
         complete = _complete(manifest, model, files)

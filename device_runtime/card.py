@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
+from device_runtime.arithmetic import Dense, Factored, Gru, Model, Product
 from device_runtime.bundle import Bundle
 from device_runtime.manifest import MANIFEST
 from device_runtime.tables import plain, table
@@ -20,6 +23,28 @@ def sizes(bundle: Bundle) -> dict[str, int]:
     return {MANIFEST: bundle.manifest_bytes, **{name: entry["bytes"] for name, entry in bundle.manifest.files.items()}}
 
 
+def matrices(model: Model) -> list[dict[str, Any]]:
+    """The int8 matrices: rows, columns, the rank where it is two factors, and the share of weights that are zero."""
+    named: dict[str, Product] = {}
+    for i, layer in enumerate(model.layers):
+        match layer:
+            case Dense():
+                named[f"layers.{i}"] = layer.affine
+            case Gru():
+                named |= {f"layers.{i}.input": layer.input, f"layers.{i}.state": layer.state}
+    named["head"] = model.head
+    if model.linear is not None:
+        named["linear"] = model.linear.affine
+    return [{"matrix": name, **_size(product)} for name, product in named.items()]
+
+
+def _size(product: Product) -> dict[str, Any]:
+    weights = np.concatenate([factor.weight.ravel() for factor in product.factors])
+    rank = product.inner.rows if isinstance(product, Factored) else None
+    zeros = round(100 * float(np.mean(weights == 0)))
+    return {"rows": product.rows, "columns": product.columns, "rank": rank, "weights": weights.size, "zeros %": zeros}
+
+
 def _lines(bundle: Bundle) -> Iterator[str]:
     manifest = bundle.manifest
     thresholds = manifest.decoder.get("thresholds", {})
@@ -30,6 +55,7 @@ def _lines(bundle: Bundle) -> Iterator[str]:
     yield f"\nfront end: {plain(manifest.frontend)}"
     yield f"decoder: {plain({key: value for key, value in manifest.decoder.items() if key != 'thresholds'})}\n"
     yield table([{"file": name, "bytes": size} for name, size in sizes(bundle).items()])
+    yield f"\n{table(matrices(bundle.model))}"
     tables = {key: value for key, value in manifest.card.items() if _is_table(value)}
     rest = {key: value for key, value in manifest.card.items() if key not in tables}
     if rest:

@@ -15,7 +15,9 @@ from device_runtime.fields import Fields
 from device_runtime.products import MAX_COLUMNS, MAX_GAIN
 from device_runtime.settings import MAX_FEATURES, check_decoder, check_frontend
 
-FORMAT = 1
+FORMAT = 2
+"""The second has one array in model.npz (`squeeze`), the first has each of them; both are read."""
+
 MANIFEST = "manifest.json"
 MAX_MANIFEST_BYTES = 2**20
 MAX_FILE_BYTES = 64 * 2**20
@@ -32,7 +34,7 @@ class Manifest:
     """Labels, front end, decoder and the model's structure; JSON keys equal the field names.
 
     >>> Manifest(name="demo", task="keyword_spotting", labels=("yes", "no"), frontend={}, decoder={}).format
-    1
+    2
     """
 
     format: int = FORMAT

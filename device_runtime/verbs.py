@@ -12,7 +12,7 @@ from typing import Any, cast
 from device_runtime import bench, bundle, engines, golden, sources
 from device_runtime.arguments import Parser, examples, seed, threshold
 from device_runtime.arithmetic import Float32
-from device_runtime.card import card, sizes
+from device_runtime.card import card, matrices, sizes
 from device_runtime.errors import InputError
 from device_runtime.evaluating import measured
 from device_runtime.nearest import Nearest
@@ -189,6 +189,7 @@ def _add_info(verbs: Any) -> None:
 def _info(args: argparse.Namespace) -> int:
     opened = bundle.read(args.bundle)
     facts = {**opened.manifest.as_dict(), "size_bytes": opened.size_bytes, "device_bytes": opened.device_bytes}
+    facts["matrices"] = matrices(opened.model)
     print(json.dumps(facts, indent=2) if args.json else card(opened))
     return 0
 

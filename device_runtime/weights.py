@@ -51,7 +51,7 @@ def _describe_layer(layer: Layer) -> dict[str, Any]:
 
 
 def arrays(model: Model) -> dict[str, Array]:
-    """The model's arrays by name, the content of model.npz."""
+    """The model's arrays by name, which `squeeze` makes the content of model.npz."""
     named: dict[str, Array] = {}
     for i, layer in enumerate(model.layers):
         match layer:

@@ -35,6 +35,7 @@ SCENARIOS = {
     "keyword_spotting": ("scenarios.keyword_spotting", "SCENARIO"),
     "arabic_commands": ("scenarios.arabic_commands", "SCENARIO"),
     "arabic_commands_small": ("scenarios.arabic_commands", "SMALL"),
+    "arabic_commands_tiny": ("scenarios.arabic_commands", "TINY"),
     "load_forecast": ("scenarios.load_forecast", "SCENARIO"),
     "load_forecast_etth1": ("scenarios.load_forecast", "ETTH1"),
     "load_forecast_ettm1": ("scenarios.load_forecast", "ETTM1"),
@@ -131,7 +132,9 @@ def in_file(path: str) -> Recipe:
         raise InputError(f"{path} has no SCENARIO, which is what a build takes. Name it so, as scenarios/demo.py does.")
     if not (hasattr(scenario, "PIPELINE") and is_dataclass(scenario) and not isinstance(scenario, type)):
         kind = type(scenario).__name__
-        raise InputError(f"the SCENARIO of {path} is a {kind}, expected a Scenario. See scenarios/demo.py for one.")
+        raise InputError(
+            f"the SCENARIO of {path} is of the type {kind}, expected a Scenario. See scenarios/demo.py for one."
+        )
     has_place = any(field.name == "typed" for field in fields(scenario))
     changed: dict[str, Any] = {"typed": path} if has_place else {}
     found: Any = replace(scenario, **changed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -109,7 +109,7 @@ def _teacher_row(trainings: Trainings, cold: FeatureSet, warm: FeatureSet) -> St
     return _row(trainings, "teacher", size, [right(cold), right(warm)], len(warm), "torch, whole clips")
 
 
-def streamed(trainings: Trainings, model: nn.Module, features: FeatureSet) -> int:
+def streamed(trainings: Trainings, model: Callable[[torch.Tensor], torch.Tensor], features: FeatureSet) -> int:
     """How many clips a student decides rightly, by the highest smoothed score within the clip."""
     window = trainings.scenario.window_steps
     logits = metrics.in_batches(model, features, trainings.view)

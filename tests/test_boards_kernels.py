@@ -18,6 +18,7 @@ from boards.missing import MissingError
 from device_runtime import arithmetic, bundle, flat, golden
 from device_runtime.frontends.speech import to_int16
 from device_runtime.recordings import read_audio
+from factored_models import FACTORED
 from models import random_frames, tiny_model
 from sparse_models import on_grid, with_weights, without_blocks
 from streams import FORECASTERS
@@ -117,6 +118,17 @@ def test_a_board_forecasts_with_the_bits_of_the_arithmetic(on_board, tmp_path, k
             assert got.tobytes() == expected.tobytes(), (name, kernel)
             got, _ = run(emulator, tmp_path, model, "window", frames, (kernel,))
             assert got.tobytes() == last.tobytes(), (name, kernel)
+
+
+@pytest.mark.parametrize("key", ["zero2w", "pi5", "pi2", "pizero"])
+def test_a_board_multiplies_by_two_factors_with_the_bits_of_the_arithmetic(on_board, tmp_path, key):
+    emulator = on_board(key)
+    for name, model in FACTORED.items():
+        frames = 3 * random_frames(6, model.feature_size)
+        expected = expected_of(model, frames)
+        for kernel in RUNNING[emulator.board.architecture] + ["sdot"] * (key == "pi5"):
+            got, _ = run(emulator, tmp_path, model, "frames", frames, (kernel,))
+            assert got.tobytes() == expected.tobytes(), (name, kernel)
 
 
 @pytest.mark.parametrize(

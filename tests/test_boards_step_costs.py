@@ -62,8 +62,8 @@ def test_what_is_fitted_are_the_costs_that_made_the_counts():
         done = work(model, KERNELS["neon"])
         rows.append((done, sum(true[kind] * count for kind, count in done.items())))
     found, worst = step_costs.fit(rows)
-    assert worst < 0.01
-    assert found["dense tiles"] == pytest.approx(true["dense tiles"], rel=0.01)
+    assert worst < 0.05
+    assert found["dense tiles"] == pytest.approx(true["dense tiles"], rel=0.02)
 
 
 def test_zeros_are_less_work_where_the_engine_skips_them():

@@ -13,6 +13,7 @@ from compress.factored_gru import FactoredGru, Factors, Whole, matrices
 from compress.factored_rows import FactoredRows
 from compress.quantize import calibrate
 from compress.recurrence import decode, quantize_state, recur
+from compress.weight_grids import INT8, PowersOfTwo
 from device_runtime import arithmetic, golden
 from device_runtime.arithmetic import Factored
 from train.forecaster import Forecaster, ForecasterConfig
@@ -169,10 +170,13 @@ def test_gradients_agree_with_the_float_forecaster_s():
     agree(exact, ours)
 
 
-def test_the_recurrence_s_written_out_gradient_through_factors_is_autograd_s_own():
+@pytest.mark.parametrize("grid", [INT8, PowersOfTwo(bits=4)], ids=["int8", "a grid whose units are learned"])
+def test_the_recurrence_s_written_out_gradient_through_factors_is_autograd_s_own(grid):
     """The same operations, one step after the other, by autograd with rounding passed through."""
     torch.manual_seed(2)
-    rows = FactoredRows(Factors(torch.randn(18, 4) / 2, torch.randn(4, 6) / 2, torch.randn(18) / 4), gain=200.0)
+    rows = FactoredRows(
+        Factors(torch.randn(18, 4) / 2, torch.randn(4, 6) / 2, torch.randn(18) / 4), gain=200.0, grid=grid
+    )
     gx = torch.randn(3, 9, 18, requires_grad=True)
     wanted, scale = torch.randn(3, 9, 6), torch.tensor(1 / 128)
     (recur(gx, *rows.parts(scale)) * wanted).sum().backward()

@@ -186,6 +186,19 @@ def test_factors_can_be_pruned_factored_again_and_quantized():
     assert states[0].numpy().tobytes() == recorded.states.tobytes()
 
 
+def test_the_gates_of_a_factored_gru_may_be_pruned_apart():
+    """The rows of the outer factor are those of the gates, of the inner one they are not."""
+    made = student()
+    bench = Bench(made)
+    small = LowRank(Fixed(10), epochs=0).apply(made, bench)
+    pruned = Prune(0.5, epochs=1, block=(1, 1), smallest=100, gates=(0.2, 0.8, 0.0)).apply(small, bench)
+    state = pruned.grus[0].state
+    assert [float((rows == 0).float().mean()) for rows in state.outer.chunk(3)] == pytest.approx(
+        [0.2, 0.8, 0.0], abs=0.01
+    )
+    assert float((state.inner == 0).float().mean()) == pytest.approx(0.5, abs=0.01)
+
+
 def test_int8_answers_of_factors_stay_near_the_float_ones():
     made = student()
     bench = Bench(made)

@@ -87,6 +87,18 @@ def test_a_matrix_of_zeros_is_no_harm(name):
     assert (affine.scale > 0).all()
 
 
+@pytest.mark.parametrize("name", OF_FOUR_BITS)
+def test_scales_and_biases_beside_four_bits_are_short(name):
+    made = Rows(matrix(), torch.linspace(-2, 2, 48), grid=OF_FOUR_BITS[name])
+    affine = made.affine(SCALE)
+    assert not (affine.scale.view("uint32") & 0x3FFFF).any()
+    assert (affine.bias * 512 == (affine.bias * 512).round()).all()
+    with torch.no_grad():
+        units = made.levels().units.expand(48)
+    assert torch.allclose(torch.from_numpy(affine.scale), units * SCALE, rtol=0.032)
+    assert torch.allclose(torch.from_numpy(affine.bias), made.bias.detach(), atol=1 / 1024)
+
+
 def test_min_max_reaches_the_largest_weight_of_each_row():
     weight = matrix()
     for grid in (Linear(4), Linear(8), Linear(16)):

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from device_runtime import bundle, engines, golden, npz, weights
+from device_runtime import bundle, engines, golden, npz, squeeze, weights
 from device_runtime.errors import BundleError
 from models import tiny_manifest, tiny_model, write_tiny_bundle
 
@@ -67,7 +67,8 @@ def test_a_bundle_comes_back_as_it_was_written(folder):
 
 
 def test_numpy_reads_the_arrays_too(folder):
-    with np.load(folder / "model.npz", allow_pickle=False) as arrays:
+    with np.load(folder / "model.npz", allow_pickle=False) as file:
+        arrays = squeeze.restore(file, bundle.MODEL)
         assert set(arrays) == set(weights.arrays(MODEL))
         assert np.array_equal(arrays["head.weight"], MODEL.head.weight)
 
@@ -99,8 +100,8 @@ def test_a_path_that_is_no_folder_is_named(tmp_path):
 
 
 def test_a_newer_format_asks_for_an_upgrade(folder):
-    change_manifest(folder, format=2, labels="laid out in another way")
-    with pytest.raises(BundleError, match=r"bundle format 2, but this .* up to 1. Upgrade with: pip install -U"):
+    change_manifest(folder, format=3, labels="laid out in another way")
+    with pytest.raises(BundleError, match=r"bundle format 3, but this .* up to 2. Upgrade with: pip install -U"):
         bundle.read(folder)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
-from device_runtime import engines, golden, weights
+from device_runtime import cli, engines, golden, weights
 from device_runtime.arithmetic import Affine, Factored
 from device_runtime.errors import BundleError
 from factored_models import factored
@@ -34,6 +36,21 @@ def test_factors_come_back_as_they_were_written(tmp_path):
     for name, array in weights.arrays(written.model).items():
         assert array.tobytes() == weights.arrays(LOW_RANK)[name].tobytes()
     assert golden.replay(engines.load("reference", written), golden.read(written)) == 0
+
+
+def test_info_tells_the_rank_of_each_matrix(tmp_path, capsys):
+    folder = write_tiny_bundle(tmp_path / "low_rank.bundle", LOW_RANK).folder
+    assert cli.main(["info", str(folder)]) == 0
+    told = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["layers.1.state", "24", "8", "2", "64"] in [row[:5] for row in told]
+    assert cli.main(["info", str(folder), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["matrices"]
+    assert [(row["matrix"], row["rank"]) for row in told] == [
+        ("layers.0", 4),
+        ("layers.1.input", 3),
+        ("layers.1.state", 2),
+        ("head", None),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,48 @@ def test_a_scenario_that_resembles_none_lists_them_all(tinyrnn):
     assert tinyrnn("build", "zzz")[2].endswith(f"there is no scenario 'zzz'. Choose one of: {', '.join(SCENARIOS)}.")
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (None, "there is no file own.py. Correct the path, or name a scenario: demo, "),
+        ("WORDS = 3", "own.py has no SCENARIO, which is what a build takes. Name it so, as scenarios/demo.py does."),
+        (
+            "SCENARIO = 3",
+            "the SCENARIO of own.py is of the type int, expected a Scenario. See scenarios/demo.py for one.",
+        ),
+        (
+            "from scenarios.scenario import Scenario as SCENARIO",
+            "the SCENARIO of own.py is of the type type, expected a Scenario.",
+        ),
+        (
+            "SCENARIO = (",
+            "own.py cannot be used: SyntaxError: '(' was never closed (own.py, line 1). Correct the file.",
+        ),
+        ("import nothing_of_this_name", "own.py cannot be used: ModuleNotFoundError: No module named 'nothing_of_this"),
+        ("1 / 0", "own.py cannot be used: ZeroDivisionError: division by zero. Correct the file."),
+    ],
+)
+def test_a_file_without_a_scenario_is_one_clear_line(tinyrnn, tmp_path, monkeypatch, text, told):
+    monkeypatch.chdir(tmp_path)
+    if text is not None:
+        Path("own.py").write_text(text)
+    code, _, complaint = tinyrnn("build", "own.py")
+    assert code == 2
+    assert complaint.startswith(f"tinyrnn: {told}")
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize("name", ["DEMO", "FORECAST", "HEALTH"])
+def test_a_scenario_of_any_task_is_built_from_a_file(tmp_path, name):
+    text = "from scenarios.demo import SCENARIO as DEMO\n"
+    text += "from scenarios.load_forecast import SCENARIO as FORECAST\n"
+    text += "from scenarios.machine_health import SCENARIO as HEALTH\n"
+    (tmp_path / "own.py").write_text(f"{text}SCENARIO = {name}\n")
+    assert find(str(tmp_path / "own.py")).name == {"DEMO": "demo", "FORECAST": "load_forecast"}.get(
+        name, "machine_health"
+    )
+
+
 @pytest.mark.parametrize("name", ["demo", "keyword_spotting", "arabic_commands", "arabic_commands_small"])
 def test_every_listed_scenario_is_a_recipe_of_that_name(name):
     scenario = find(name)

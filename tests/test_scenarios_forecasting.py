@@ -31,6 +31,7 @@ from scenarios.peers.seasonal import Seasonal
 from train.data.series import Series, shares
 from train.forecaster import ForecasterConfig
 from train.loop import Schedule
+from train.ridge import Ridge
 
 SMALL = ForecasterConfig(segment=6, segments=6, horizon=12, hidden=10)
 
@@ -191,3 +192,18 @@ def test_peers_are_held_against_the_bundle_on_the_same_windows(built, home):
     model = ours.as_dict()
     assert rows["last value"].mse == pytest.approx(model["peers"]["last_value"]["mse"], rel=0.02)
     assert rows["last value"].squared.mean == pytest.approx(model["mse"] - rows["last value"].mse, abs=0.02)
+
+
+def test_linear_maps_teach_beside_the_others_by_weights_that_validation_data_chose(home):
+    scenario = replace(SCENARIO, maps=(Ridge(), Ridge(by_phase=True)), soft=1.0)
+    trainings = ForecastTrainings(scenario, home / "mapped", home / "cache")
+    teachers = trainings.teachers
+    assert (len(teachers.forecasters), len(teachers.maps), len(teachers.weights)) == (2, 2, 4)
+    student = trainings.student(0)
+    rows = measure.stages(trainings, {"student": student})
+    assert [row.name for row in rows] == ["weighed mean of 4 teachers", "student"]
+    maps = 2 * scenario.forecaster.look_back * scenario.forecaster.horizon
+    assert rows[0].weights.parameters == maps + sum(
+        parameter.numel() for one in teachers.forecasters for parameter in one.parameters()
+    )
+    assert rows[0].mse < 1.0, "better than the mean of the series"

@@ -9,7 +9,7 @@ pytest.importorskip("torch", reason="training needs torch")
 
 from device_runtime.errors import InputError
 from scenarios.build import find
-from scenarios.forecasting.own import for_log, shape
+from scenarios.forecasting.own import LINEAR_TEACHERS, for_log, shape
 from scenarios.variants import with_options
 from train.data.series import Series
 
@@ -80,6 +80,8 @@ def test_another_horizon_is_a_scenario_of_its_own_name():
     assert (scenario.name, scenario.typed) == ("load_forecast_etth1_192", "load_forecast_etth1")
     assert {scenario.forecaster.horizon, *(teacher.horizon for teacher in scenario.teacher)} == {192}
     assert scenario.budget.mse is None, "what was promised was promised for 96"
+    assert scenario.maps == LINEAR_TEACHERS, "a GRU alone learns the few long windows by heart"
+    assert not find("load_forecast_etth1").maps
 
 
 def test_a_horizon_is_for_forecasts_alone_and_of_whole_segments():

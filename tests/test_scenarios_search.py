@@ -22,10 +22,14 @@ from optuna.trial import TrialState
 
 import tiny_scenario
 from device_runtime import bundle, cli
+from device_runtime.errors import InputError
 from processes import HOUSE
+from scenarios.search.cost import Costs
 from scenarios.search.crew import Crew
 from scenarios.search.plan import Plan
+from scenarios.search.space import own_values
 from scenarios.search.study import ACCEPTED, RETRY, WORKER, bury, counted, open_study
+from scenarios.search.worker import MOST_REJECTED, Worker
 
 BUDGET = "size_kb=12,step_us=50,memory_mb=60"
 
@@ -115,16 +119,14 @@ def journal(runs="runs"):
     return open_study(plan)
 
 
-def kill_a_worker():
+def kill_a_worker(study):
     """Kill -9 the first worker that trains a candidate."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         time.sleep(0.05)
-        if not Path("runs/tiny.search/study.journal").exists():
-            continue
-        for trial in journal().get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             if ACCEPTED in trial.user_attrs:
-                os.kill(trial.user_attrs[WORKER], signal.SIGKILL)
+                os.kill(trial.user_attrs[WORKER]["pid"], signal.SIGKILL)
                 return
 
 
@@ -142,10 +144,11 @@ def test_a_search_survives_kill_9_and_ctrl_c_and_ends_with_a_front_a_recipe_and_
         code, answer, complaint = tinyrnn(*command, "--trials", 3)
     assert (code, answer) == (130, "")
     assert complaint == "stopped; what was tried is kept: the same command goes on from there"
-    assert not journal().get_trials(states=(TrialState.RUNNING,)), "what was begun is given to others"
+    begun = [trial for trial in counted(journal()) if trial.state == TrialState.RUNNING]
+    assert not begun, "it is given to others"
     (first, *_) = [trial for trial in counted(journal()) if trial.state == TrialState.COMPLETE]
 
-    killer = threading.Thread(target=kill_a_worker)
+    killer = threading.Thread(target=kill_a_worker, args=[journal()])
     killer.start()
     code = cli.main([*map(str, command), "--trials", "3", "--json"])
     killer.join()
@@ -192,8 +195,7 @@ def test_a_candidate_that_kills_its_workers_is_given_up(tinyrnn):
     for _ in range(5):
         trial = study.ask()
         trial.suggest_int("hidden", 8, 160, step=8)
-        for name, value in {"lock": "nowhere", "host": os.uname().nodename, "worker": 1}.items():
-            trial.set_user_attr(name, value)
+        trial.set_user_attr(WORKER, {"lock": "nowhere", "host": os.uname().nodename, "pid": 1})
         assert bury(study) == 1
         assert bury(study) == 0
         if not study.get_trials(states=(TrialState.WAITING,)):
@@ -205,10 +207,59 @@ def test_a_worker_of_another_machine_is_dead_when_it_was_not_heard_of_for_long(t
     study = open_study(Plan("tiny.py", "host", "", 1, "runs", storage="sqlite:///search.db"))
     for heard in (time.time(), time.time() - 3600):
         trial = study.ask()
-        for name, value in {"lock": "nowhere", "host": "elsewhere", "worker": 1, "heard": heard}.items():
-            trial.set_user_attr(name, value)
+        trial.set_user_attr(WORKER, {"lock": "nowhere", "host": "elsewhere", "pid": 1})
+        trial.set_user_attr("heard", heard)
     assert bury(study) == 1
     assert [trial.state for trial in study.get_trials()] == [TrialState.RUNNING, TrialState.FAIL]
+
+
+def test_a_shape_that_a_method_refuses_is_passed_over(tinyrnn, monkeypatch):
+    plan = Plan("tiny.py", "pi-zero-2w", "", 1, "runs")
+    study = open_study(plan)
+    worker = Worker(plan, study, {})
+    answers = iter([InputError("the rank is too high"), Costs(9.0, 20.0, 600.0, 28.0)])
+
+    def costs(scenario, with_memory=True):
+        answer = next(answers) if with_memory is False else Costs(9.0, 20.0, 600.0, 28.0)
+        if isinstance(answer, InputError):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(worker.meter, "before_training", costs)
+    monkeypatch.setattr(worker, "train", lambda trial, values, costs: study.tell(trial, (0.5, 9.0, 600.0)))
+    worker.run()
+    assert [trial.state for trial in study.get_trials()] == [TrialState.FAIL, TrialState.COMPLETE]
+    assert study.get_trials()[0].user_attrs["error"] == "the rank is too high"
+
+
+def test_a_candidate_over_the_budget_is_told_to_the_sampler_and_not_trained(tinyrnn, monkeypatch):
+    plan = Plan("tiny.py", "pi-zero-2w", "size_kb=8,step_us=50", 1, "runs")
+    study = open_study(plan)
+    worker = Worker(plan, study, {})
+    costs = iter([Costs(16.0, 20.0, 600.0, 28.0), *[Costs(8.0, 20.0, 600.0, 28.0)] * 2])
+    monkeypatch.setattr(worker.meter, "before_training", lambda scenario, with_memory=True: next(costs))
+    monkeypatch.setattr(worker, "train", lambda trial, values, costs: study.tell(trial, (0.5, 8.0, 600.0)))
+    worker.run()
+    rejected, trained = study.get_trials()
+    assert (rejected.state, trained.state) == (TrialState.PRUNED, TrialState.COMPLETE)
+    assert rejected.constraints == {"size_kb": 1.0, "step_us": -0.6}
+
+
+def test_after_many_rejections_a_candidate_is_moved_into_the_budget(tinyrnn, monkeypatch):
+    plan = Plan("tiny.py", "pi-zero-2w", "size_kb=8", 1, "runs")
+    study = open_study(plan)
+    worker = Worker(plan, study, {})
+
+    def costs(scenario, with_memory=True):
+        return Costs(8.0 if scenario.student.hidden == 24 else 9.0, 20.0, 600.0, 28.0)
+
+    inside = own_values(worker.scenario, worker.space) | {"hidden": 24}
+    monkeypatch.setattr(worker.meter, "before_training", costs)
+    monkeypatch.setattr(worker, "moved_inside", lambda values: inside)
+    monkeypatch.setattr(worker, "train", lambda trial, values, costs: study.tell(trial, (0.5, 8.0, 600.0)))
+    worker.run()
+    assert study.get_trials()[-1].params["hidden"] == 24
+    assert len(study.get_trials()) <= MOST_REJECTED + 1
 
 
 def test_workers_that_cannot_work_end_the_search_with_their_own_words(tinyrnn, monkeypatch):

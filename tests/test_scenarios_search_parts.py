@@ -12,18 +12,26 @@ pytest.importorskip("torch", reason="searching needs torch")
 pytest.importorskip("optuna", reason="a search is Optuna's")
 
 import tiny_scenario
+from compress.lowrank import LowRank
 from compress.prune import Prune
 from compress.quantize import Int8
-from device_runtime.errors import InputError
+from compress.ranks import Fixed
+from device_runtime import bundle
+from device_runtime.errors import EngineError, InputError
+from device_runtime.session import Session
+from models import NATIVE, write_tiny_bundle
+from processes import HOUSE
 from scenarios.arabic_commands import SCENARIO as ARABIC
 from scenarios.build import find
 from scenarios.demo import SCENARIO as DEMO
 from scenarios.search import recipe
+from scenarios.search.boards import Here, machine
+from scenarios.search.cost import Meter
 from scenarios.search.front import Point, chosen, front, goes_on
 from scenarios.search.limits import Limits
 from scenarios.search.plan import Plan
 from scenarios.search.rungs import shortened
-from scenarios.search.space import candidate, fixed, own_values, speech
+from scenarios.search.space import Choice, candidate, fixed, own_values, speech
 from scenarios.search.study import without_password
 from train.loop import Schedule
 
@@ -70,7 +78,7 @@ def test_what_a_budget_is_exceeded_by():
 def test_every_value_of_every_dimension_makes_another_scenario():
     for scenario in (DEMO, ARABIC):
         space = speech(scenario)
-        own = own_values(scenario, space)
+        own = {**own_values(scenario, space), "hidden": 64, "projection": 64}  # ranks need room
         for dimension in space:
             made = {repr(candidate(scenario, space, {**own, dimension.name: value})) for value in dimension.values}
             assert len(made) == len(dimension.values) > 1, dimension.name
@@ -90,6 +98,15 @@ def test_a_recipe_that_does_not_prune_has_no_dimensions_of_pruning():
     assert "sparsity" not in names
 
 
+def test_a_rank_is_no_higher_than_the_smallest_matrix_has():
+    space = speech(DEMO)
+    made = candidate(DEMO, space, {**own_values(DEMO, space), "rank": 48, "hidden": 64, "projection": 24})
+    assert made.compress[0] == LowRank(Fixed(24), epochs=4)
+    assert made.compress[1:] == DEMO.compress
+    assert own_values(made, space)["rank"] == 24
+    assert candidate(made, space, {**own_values(made, space), "rank": 0}).compress == DEMO.compress
+
+
 def test_what_is_fixed_is_not_searched():
     space = fixed(speech(DEMO), "stride=4, sparsity=0.5,block=16x1")
     held = {dimension.name: dimension.values for dimension in space}
@@ -103,6 +120,7 @@ def test_what_is_fixed_is_not_searched():
     [
         ("stride", "--fix got 'stride', expected a dimension and its value. For example: stride=3,block=8x1"),
         ("strid=3", "--fix does not know 'strid' (did you mean stride?). It takes: hidden, "),
+        ("bits=3", "--fix got bits=3, which is not searched. Choose one of: 8, 4, 4-log."),
         ("stride=7", "--fix got stride=7, which is not searched. Choose one of: 2, 3, 4, 5."),
     ],
 )
@@ -159,7 +177,7 @@ def test_the_recipe_that_is_written_builds_the_chosen_candidate(tmp_path, monkey
     Path("own.py").write_text("from scenarios.demo import SCENARIO\n")
     base = find(typed)
     space = speech(base)
-    values = {**own_values(base, space), "hidden": 24, "block": "16x1", "sparsity": 0.6, "distillation": 0.3}
+    values = {**own_values(base, space), "hidden": 24, "block": "16x1", "sparsity": 0.6, "bits": "4-log"}
     limits = Limits(size_kb=12)
     scenario = recipe.found(base, candidate(base, space, values), "pi-zero-2w", limits)
     scenario = replace(scenario, schedule=Schedule(epochs=9))
@@ -169,6 +187,7 @@ def test_the_recipe_that_is_written_builds_the_chosen_candidate(tmp_path, monkey
     assert scenario.name == "demo_pi_zero_2w"
     assert "# Candidate 7, after its short training: 90.0 % on the validation split, 11.5 KB, 10.0 us a step." in text
     assert "student=replace(BASE.student, hidden=24)" in text
+    assert "Int8(epochs=2, weights=PowersOfTwo())" in text
 
 
 def test_a_smaller_bundle_promises_no_accuracy_and_one_as_large_promises_the_same():
@@ -185,9 +204,38 @@ def test_more_trials_of_the_same_search_are_one_study_and_another_budget_is_anot
     assert Plan.from_json(plan.to_json()) == plan
 
 
+def test_this_machine_is_timed_by_its_native_engine_and_by_no_other(tmp_path):
+    write_tiny_bundle(tmp_path / "tiny.bundle")
+    with pytest.raises(EngineError, match=r"^the native engine is not built here, so that its steps cannot be timed\."):
+        Here().step_us(Session.open(tmp_path / "tiny.bundle", "reference"))
+    if NATIVE:
+        assert 0 < Here().step_us(Session.open(tmp_path / "tiny.bundle", "native")) < 1e6
+
+
 def test_passwords_are_not_told():
     assert without_password("postgresql://me:secret@host/db") == "postgresql://me@host/db"
     assert without_password("sqlite:///search.db") == "sqlite:///search.db"
+
+
+def test_every_corner_of_the_space_is_a_bundle_whose_costs_can_be_measured(tmp_path):
+    scenario = tiny_scenario.recipe(tmp_path)
+    space, meter = speech(scenario), Meter(scenario, machine("pi-zero-2w"))
+    own = {**own_values(scenario, space), "rank": 8}
+    for dimension in space:
+        ends = dimension.values if isinstance(dimension, Choice) else (dimension.values[0], dimension.values[-1])
+        for value in ends:
+            costs = meter.before_training(candidate(scenario, space, {**own, dimension.name: value}), with_memory=False)
+            assert 2 < costs.size_kb < 200, (dimension.name, value)
+            assert costs.second_us > 10 * costs.step_us
+
+
+def test_bytes_before_training_are_those_of_a_trained_bundle():
+    """Of the shipped demo, whose weights were trained."""
+    trained = bundle.read(HOUSE / "scenarios" / "bundles" / "demo.bundle")
+    meter = Meter(DEMO, machine("pi-zero-2w"))
+    before, after = meter.before_training(DEMO, with_memory=False), meter.costs(DEMO, trained.model, with_memory=False)
+    assert before.size_kb == pytest.approx(after.size_kb, rel=0.03)
+    assert before.step_us == pytest.approx(after.step_us, rel=0.03)
 
 
 def test_the_tiny_scenario_is_searched_like_the_others(tmp_path):

@@ -105,6 +105,9 @@ def test_each_contestant_is_bundled_proved_and_streamed_and_not_measured_twice(t
     monkeypatch.setattr(speech, "contest", None)
     assert toolbox.main(arguments) == 0
     assert capsys.readouterr().out == first
+    assert toolbox.main([*arguments, "--again"]) == 0
+    weighed = json.loads((tiny / "runs/toolbox/arabic_commands/outcomes/pruned-blocks-0.json").read_text())
+    assert {**weighed, "step_us": 0} == {**pruned, "step_us": 0}
 
 
 def test_a_contestant_is_taught_by_its_own_teachers(tiny, tmp_path):

@@ -15,6 +15,7 @@ from torch import nn
 from device_runtime.errors import InputError
 from train.data.series import Series, Splits
 from train.forecast_augment import AS_MEASURED, Swing
+from train.forecast_ensemble import Ensemble
 from train.forecast_teaching import taught
 from train.forecast_windows import epochs, forecast_windows
 from train.forecaster import Forecaster, ForecasterConfig, by_quantile
@@ -98,12 +99,12 @@ def test_the_loss_is_the_pinball_loss_and_leaves_out_what_was_not_measured():
 def test_a_student_that_says_what_its_teacher_says_has_no_soft_loss(tmp_path):
     windows = forecast_windows(day_and_night(), "train", CONFIG)
     teachers = [Forecaster(CONFIG).eval() for _ in range(2)]
-    told = taught(windows, teachers, tmp_path)
+    told = taught(windows, Ensemble(teachers), tmp_path)
     frames, _, answers = told[torch.arange(len(told))]
     with torch.no_grad():
         mean = (by_quantile(teachers[0](frames), CONFIG) + by_quantile(teachers[1](frames), CONFIG)) / 2
     torch.testing.assert_close(answers, mean, atol=0.03, rtol=0.03)  # kept in float16, asked in bfloat16
-    alone = taught(windows, teachers[:1], tmp_path)
+    alone = taught(windows, Ensemble(teachers[:1]), tmp_path)
     loss = QuantileLoss(CONFIG, soft=1.0)(teachers[0], alone[torch.arange(len(alone))])
     assert loss.item() < 0.02
     assert len(list(tmp_path.glob("*.npy"))) == 2
@@ -116,22 +117,24 @@ def test_teachers_of_other_kinds_see_the_same_windows_in_their_own_way(tmp_path)
     own = forecast_windows(day_and_night(), "train", kind)
     with torch.no_grad():
         expected = by_quantile(teacher(own[torch.arange(len(own))][0]), kind)
-    torch.testing.assert_close(taught(windows, [teacher], tmp_path).taught.float(), expected, atol=0.03, rtol=0.03)
+    torch.testing.assert_close(
+        taught(windows, Ensemble([teacher]), tmp_path).taught.float(), expected, atol=0.03, rtol=0.03
+    )
 
 
 @pytest.mark.parametrize("other", [{"horizon": 4}, {"segments": 2}, {"quantiles": (0.5,)}], ids=str)
 def test_a_teacher_of_another_question_is_refused(tmp_path, other):
     windows = forecast_windows(day_and_night(), "train", CONFIG)
     with pytest.raises(InputError, match=r"a teacher's \w+ is .*, its student's .*\. Give both the same"):
-        taught(windows, [Forecaster(dataclasses.replace(CONFIG, **other))], tmp_path)
+        taught(windows, Ensemble([Forecaster(dataclasses.replace(CONFIG, **other))]), tmp_path)
 
 
 def test_the_same_teachers_are_asked_once(tmp_path):
     windows = forecast_windows(day_and_night(), "train", CONFIG)
     teacher = Forecaster(CONFIG).eval()
-    taught(windows, [teacher], tmp_path)
+    taught(windows, Ensemble([teacher]), tmp_path)
     teacher.forward = None
-    assert taught(windows, [teacher], tmp_path).taught.shape == (len(windows), 3, 8)
+    assert taught(windows, Ensemble([teacher]), tmp_path).taught.shape == (len(windows), 3, 8)
 
 
 def test_a_forecaster_learns_a_rhythm():

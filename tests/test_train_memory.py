@@ -76,7 +76,7 @@ def test_the_longest_stretch_that_fits_a_limit_is_chosen(student, frames):
     assert 40 < chosen.steps < 130
     with LiveMemory() as limited:
         learned_again(student, chosen.run(student, frames))
-    assert 0.7 * whole / 4 < limited.peak_bytes < 1.02 * whole / 4
+    assert 0.7 * whole / 4 < limited.peak_bytes < 1.05 * whole / 4
     assert fitting(student, frames, 10 * whole) is None, "nothing must be computed twice"
     assert fitting(student, frames[:, :1], 1) is None, "a single step cannot be shorter"
 

@@ -8,8 +8,6 @@ with and one without the linear map beside its GRU took 2 to 4 % off the squared
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,22 +17,26 @@ from rich.progress import track
 
 from device_runtime.errors import InputError
 from train.features import save_array
+from train.forecast_ensemble import Ensemble
 from train.forecast_windows import ForecastWindows
-from train.forecaster import Forecaster, ForecasterConfig, by_quantile
-from train.precision import mixed
+from train.forecaster import ForecasterConfig
 
 BATCH = 1024
 
 
-def taught(windows: ForecastWindows, teachers: Sequence[Forecaster], cache: Path) -> ForecastWindows:
-    """The windows with the teachers' mean quantiles, kept as float16 in a file of the cache folder."""
-    for teacher in teachers:
+def taught(windows: ForecastWindows, teachers: Ensemble, cache: Path) -> ForecastWindows:
+    """The windows with the teachers' quantiles, kept as float16 in a file of the cache folder."""
+    for teacher in teachers.forecasters:
         _must_agree(teacher.config, windows.config)
     digest = hashlib.sha256(repr([windows.config, windows.values.shape]).encode() + windows.values.numpy().tobytes())
-    for teacher in teachers:
+    for teacher in teachers.forecasters:
         digest.update(repr(teacher.config).encode())
         for value in teacher.state_dict().values():
             digest.update(value.numpy().tobytes())
+    for one in teachers.maps:
+        digest.update(one.weight.contiguous().numpy().tobytes())
+    if teachers.weights:
+        digest.update(repr(teachers.weights).encode())
     path = cache / f"forecasts-{digest.hexdigest()[:16]}.npy"
     if not path.exists():
         save_array(path, _answers(windows, teachers))
@@ -48,14 +50,9 @@ def _must_agree(teacher: ForecasterConfig, student: ForecasterConfig) -> None:
             raise InputError(f"a teacher's {name} is {theirs}, its student's {ours}. Give both the same.")
 
 
-def _answers(windows: ForecastWindows, teachers: Sequence[Forecaster]) -> np.ndarray:
-    """Each teacher sees the windows in its own way: its segments may be longer, it may be told the channel."""
+def _answers(windows: ForecastWindows, teachers: Ensemble) -> np.ndarray:
     config = windows.config
     answers = np.empty((len(windows), len(config.quantiles), config.horizon), np.float16)
-    views = [(teacher, replace(windows, config=teacher.config)) for teacher in teachers]
-    parts = torch.arange(len(windows)).split(BATCH)
-    with torch.no_grad(), mixed(True):
-        for numbers in track(parts, "asking the teachers", console=Console(stderr=True)):
-            lines = [by_quantile(teacher(view[numbers][0]).float(), teacher.config) for teacher, view in views]
-            answers[numbers.numpy()] = torch.stack(lines).mean(dim=0).half().numpy()
+    for numbers in track(torch.arange(len(windows)).split(BATCH), "asking the teachers", console=Console(stderr=True)):
+        answers[numbers.numpy()] = teachers.lines(windows, numbers).half().numpy()
     return answers

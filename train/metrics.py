@@ -5,10 +5,9 @@ Published numbers come from `device_runtime.evaluate` on the exported bundle; th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
-from torch import nn
 from torch.nn import functional
 
 from train.batches import FeatureSet, FrameView
@@ -22,7 +21,9 @@ def smoothed(logits: torch.Tensor, steps: int) -> torch.Tensor:
     return (sums / counted).transpose(1, 2)
 
 
-def in_batches(model: nn.Module, features: FeatureSet, view: FrameView, size: int = 400) -> torch.Tensor:
+def in_batches(
+    model: Callable[[torch.Tensor], torch.Tensor], features: FeatureSet, view: FrameView, size: int = 400
+) -> torch.Tensor:
     """The model's output for a whole set, without gradients."""
     with torch.no_grad():
         parts = [

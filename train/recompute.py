@@ -24,8 +24,8 @@ from train.live_memory import LiveMemory
 PROBED = 100, 200
 """Steps of two stretches: what memory costs a step is the slope between them. In shorter ones weights weigh more."""
 
-OUTPUT_COPIES = 4
-"""Of all steps: by stretch and joined, and what a loss makes of them, there and back."""
+OUTPUT_COPIES = 3
+"""Of all steps: by stretch, joined, and what a loss makes of them."""
 
 
 class Continued(Protocol):

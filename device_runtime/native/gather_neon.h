@@ -12,23 +12,35 @@ enum { IN_TABLE = 64, MAX_TABLES = 4 };
 /* `width` inputs for each index; so many tables hold them all. */
 ALWAYS_INLINE void gather_out_of(const matrix *m, size_t count, const uint8_t *restrict q, uint8_t *restrict gathered,
                                  uint8_t width, int tables) {
-    static const uint8_t lane[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    const uint8x16_t lanes = vld1q_u8(lane), within = vandq_u8(lanes, vdupq_n_u8(width - 1));
-    const int8x16_t shift = vdupq_n_s8(width == 1 ? 0 : width == 2 ? -1 : -2); /* from lanes to indices */
     uint8x16x4_t table[MAX_TABLES];
     for (int i = 0; i < tables; i++) {
         table[i] = vld1q_u8_x4(q + IN_TABLE * i);
     }
-    for (size_t i = 0; i < count; i += 16) {
-        const uint8x16_t first = vmulq_u8(vld1q_u8(m->indices + i), vdupq_n_u8(width));
-        for (uint8_t part = 0; part < width; part++, gathered += 16) {
-            const uint8x16_t of = vshlq_u8(vaddq_u8(lanes, vdupq_n_u8((uint8_t)(16 * part))), shift);
-            const uint8x16_t at = width == 1 ? first : vorrq_u8(vqtbl1q_u8(first, of), within);
-            uint8x16_t found = vqtbl4q_u8(table[0], at);
-            for (int next = 1; next < tables; next++) {
-                found = vqtbx4q_u8(found, table[next], vsubq_u8(at, vdupq_n_u8((uint8_t)(IN_TABLE * next))));
+    const uint8_t *restrict at = m->indices, *end = at + count;
+    for (; at < end; at += 32, gathered += 32 * width) { /* 32 at a time, of which the last may be none of them */
+        for (int half = 0; half < 2; half++) {
+            const uint8x16_t first = vmulq_u8(vld1q_u8(at + 16 * half), vdupq_n_u8(width));
+            uint8x16_t places[4] = {first};
+            if (width > 1) {
+                const uint8x16_t second = vorrq_u8(first, vdupq_n_u8(1));
+                places[0] = vzip1q_u8(first, second), places[1] = vzip2q_u8(first, second);
             }
-            vst1q_u8(gathered, found);
+            if (width > 2) { /* pairs of pairs */
+                const uint16x8_t low = vreinterpretq_u16_u8(places[0]), high = vreinterpretq_u16_u8(places[1]);
+                const uint16x8_t two = vdupq_n_u16(0x0202);
+                places[0] = vreinterpretq_u8_u16(vzip1q_u16(low, vorrq_u16(low, two)));
+                places[1] = vreinterpretq_u8_u16(vzip2q_u16(low, vorrq_u16(low, two)));
+                places[2] = vreinterpretq_u8_u16(vzip1q_u16(high, vorrq_u16(high, two)));
+                places[3] = vreinterpretq_u8_u16(vzip2q_u16(high, vorrq_u16(high, two)));
+            }
+            for (int part = 0; part < width; part++) {
+                uint8x16_t found = vqtbl4q_u8(table[0], places[part]);
+                for (int next = 1; next < tables; next++) {
+                    const uint8x16_t there = vsubq_u8(places[part], vdupq_n_u8((uint8_t)(IN_TABLE * next)));
+                    found = vqtbx4q_u8(found, table[next], there);
+                }
+                vst1q_u8(gathered + 16 * (half * width + part), found);
+            }
         }
     }
 }

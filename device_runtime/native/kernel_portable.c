@@ -92,4 +92,5 @@ const elementwise tinyrnn_portable_lines = {quantize_frame, quantize_state, affi
 #define HIGH {12, 5, 0}
 #endif
 
-const kernel tinyrnn_portable = {"portable", false, HIGH, {12, 5, 0}, 0, runs_here, product, &tinyrnn_portable_lines};
+const kernel tinyrnn_portable = {"portable", false, HIGH, {12, 5, 0}, 0,
+                                 runs_here, product, product, &tinyrnn_portable_lines};

@@ -90,7 +90,8 @@ static bool runs_here(void) {
 #endif
 }
 
-const kernel tinyrnn_sdot = {"sdot", false, {15, 10, 2}, {13, 5, 2}, 256, runs_here, product, &tinyrnn_neon_lines};
+const kernel tinyrnn_sdot = {"sdot", false, {15, 10, 2}, {13, 5, 2}, 256,
+                             runs_here, product, product_back, &tinyrnn_neon_lines};
 
 #if defined(__clang__)
 #pragma clang attribute pop

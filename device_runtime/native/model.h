@@ -125,6 +125,7 @@ typedef struct {
     bool (*runs_here)(void);
     /* rows of int8 x int8 -> acc, rows up to a whole block; `gathered` is memory for the inputs of a sparse one */
     void (*product)(const matrix *m, const int8_t *q, int32_t *acc, uint8_t *gathered);
+    void (*product_back)(const matrix *m, const int8_t *q, int32_t *acc, uint8_t *gathered); /* see product.h */
     const elementwise *lines;
 } kernel;
 

@@ -91,13 +91,15 @@ ALWAYS_INLINE void dense_rows(const matrix *m, const uint8_t *q, int32_t *acc, u
 }
 #endif
 
-ALWAYS_INLINE void dense_product(const matrix *m, const uint8_t *q, int32_t *acc, bool is_4bit) {
+ALWAYS_INLINE void dense_product(const matrix *m, const uint8_t *q, int32_t *acc, bool is_4bit, bool is_back) {
     const size_t stride = (is_4bit ? TILE / 2 : TILE) * (size_t)m->tiles_per_block;
     const codes book = load_codes(m->codebook);
     uint32_t block = 0;
+    (void)is_back;
 #if !defined(PAIRS)
-    for (; block + BLOCKS <= m->row_blocks; block += BLOCKS) {
-        dense_rows(m, q, acc, block, BLOCKS, is_4bit);
+    const uint32_t whole = m->row_blocks / BLOCKS * BLOCKS;
+    for (; block < whole; block += BLOCKS) {
+        dense_rows(m, q, acc, is_back ? whole - BLOCKS - block : block, BLOCKS, is_4bit);
     }
 #endif
     for (; block < m->row_blocks; block++) {
@@ -141,8 +143,8 @@ ALWAYS_INLINE void low_run(const matrix *m, const run *blocks, uint32_t tiles, c
 #endif
 }
 
-ALWAYS_INLINE void sparse_run(const matrix *m, const run *blocks, uint32_t tiles, const uint8_t *inputs_at, int32_t *acc,
-                              bool is_low, bool is_4bit) {
+ALWAYS_INLINE void sparse_run(const matrix *m, const run *blocks, uint32_t tiles, const uint8_t *inputs_at,
+                              int32_t *acc, bool is_low, bool is_4bit) {
     if (is_low) {
         low_run(m, blocks, tiles, inputs_at, acc, is_4bit);
     } else {
@@ -188,7 +190,7 @@ static void product(const matrix *m, const int8_t *q, int32_t *acc, uint8_t *gat
             sparse_product(m, x, acc, true, false);
         }
     } else {
-        m->is_four_bit ? dense_product(m, x, acc, true) : dense_product(m, x, acc, false);
+        m->is_four_bit ? dense_product(m, x, acc, true, false) : dense_product(m, x, acc, false, false);
     }
     if (m->steps != NULL) {
         for (uint32_t row = 0; row < m->rows; row++) {
@@ -196,3 +198,15 @@ static void product(const matrix *m, const int8_t *q, int32_t *acc, uint8_t *gat
         }
     }
 }
+
+#if !defined(PAIRS)
+/* The same, but weights of 8 bits from the last rows to the first: in turns with the other way, what is still in the
+ * first cache is used again before it is overwritten. */
+static void product_back(const matrix *m, const int8_t *q, int32_t *acc, uint8_t *gathered) {
+    if (m->is_sparse || m->is_four_bit || m->steps != NULL) {
+        product(m, q, acc, gathered);
+    } else {
+        dense_product(m, (const uint8_t *)q, acc, false, true);
+    }
+}
+#endif

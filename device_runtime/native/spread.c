@@ -16,7 +16,7 @@ static bool pays(const kernel *k, const matrix *m) {
     const sparse_cost *cost = m->tile_rows == HIGH_ROWS ? &k->high : &k->low;
     const bool is_alone = m->columns > k->columns_at_once * m->block_columns;
     const uint64_t lookups = is_alone ? (uint64_t)m->tile_count * (m->tile_columns / m->block_columns) : 0;
-    if (has_all_columns(m)) { /* none is looked up, and rows that a dense matrix would be filled up with are not there */
+    if (has_all_columns(m)) { /* none is looked up, and rows that fill a dense matrix up are not there */
         return 10 * (uint64_t)m->tile_count + (uint64_t)cost->block * m->row_blocks <= 10 * dense_tiles(m);
     }
     return (uint64_t)cost->tile * m->tile_count + (uint64_t)cost->block * m->row_blocks + cost->lookup * lookups <=

@@ -49,13 +49,27 @@ static void give_scores(const tinyrnn *model, uint8_t *scratch, const int8_t *q,
     memcpy(scores, found, sizeof(float) * model->score_count);
 }
 
-/* `scores` may be NULL: then nothing is done that only they need. `is_last`: nothing may be read behind the frame. */
-static void step(const tinyrnn *model, uint8_t *scratch, const float *frame, float *scores, bool is_last) {
+/* The products of a GRU; every second step goes through the weights the other way, so that what the one before read
+ * last is still in the cache. */
+static void multiply_gru(const tinyrnn *model, uint8_t *scratch, const layer *gru, const int8_t *q, const int8_t *hq,
+                         int32_t *ax, int32_t *ah, bool is_back) {
+    if (is_back && gru->input->inner == NULL && gru->state->inner == NULL) {
+        uint8_t *gathered = scratch + model->gathered_at;
+        model->kernel->product_back(gru->state, hq, ah, gathered);
+        model->kernel->product_back(gru->input, q, ax, gathered);
+    } else {
+        multiply(model, scratch, gru->input, q, ax);
+        multiply(model, scratch, gru->state, hq, ah);
+    }
+}
+
+/* `scores` may be NULL: then nothing is done that only they need. `left`: frames that follow. */
+static void step(const tinyrnn *model, uint8_t *scratch, const float *frame, float *scores, size_t left) {
     const elementwise *lines = model->kernel->lines;
     int32_t *ax = ints(scratch, model->ax_at), *ah = ints(scratch, model->ah_at);
     int8_t *q = bytes(scratch, model->q_at[0]);
     unsigned next = 1;
-    if (is_last) {
+    if (left * model->feature_size < SLACK_ROWS) { /* nothing may be read behind the last frames */
         frame = memcpy(scratch + model->frame_at, frame, sizeof(float) * model->feature_size);
     }
     lines->quantize_frame(frame, floats(scratch, model->error_at), model->input_gain, q, model->feature_size);
@@ -67,8 +81,7 @@ static void step(const tinyrnn *model, uint8_t *scratch, const float *frame, flo
         const layer *l = &model->layers[i];
         if (l->kind == GRU) {
             int8_t *hq = bytes(scratch, l->hq_at);
-            multiply(model, scratch, l->input, q, ax);
-            multiply(model, scratch, l->state, hq, ah);
+            multiply_gru(model, scratch, l, q, hq, ax, ah, left % 2 != 0);
             lines->gates(l, &model->tables, ax, ah, floats(scratch, model->room_at), floats(scratch, l->h_at), hq);
             q = hq;
         } else if (l->kind == DECODE) {
@@ -98,8 +111,7 @@ void tinyrnn_steps(const tinyrnn *model, void *scratch, const float *frames, siz
     uint8_t *room = aligned(model, scratch);
     take_state(model, room, state);
     for (size_t i = 0; i < count; i++) {
-        const bool is_last = (count - 1 - i) * model->feature_size < SLACK_ROWS; /* or one of the last */
-        step(model, room, frames + i * model->feature_size, scores + i * model->score_count, is_last);
+        step(model, room, frames + i * model->feature_size, scores + i * model->score_count, count - 1 - i);
     }
     give_state(model, room, state);
 }
@@ -118,8 +130,7 @@ void tinyrnn_windows(const tinyrnn *model, void *scratch, const float *frames, s
     for (size_t window = 0; window < windows; window++, scores += model->score_count) {
         take_state(model, room, state);
         for (size_t left = count; left > 0; left--, frames += model->feature_size) {
-            const size_t behind = (windows - 1 - window) * count + left - 1; /* frames */
-            step(model, room, frames, left == 1 ? scores : NULL, behind * model->feature_size < SLACK_ROWS);
+            step(model, room, frames, left == 1 ? scores : NULL, (windows - 1 - window) * count + left - 1);
         }
     }
 }

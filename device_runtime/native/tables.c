@@ -1,4 +1,4 @@
-/* The tables of the gates, computed as arithmetic.py does: every libm gives these very integers. */
+/* The tables of the gates, computed as fixed_point.py does: every libm gives these very integers. */
 #include <math.h>
 
 #include "model.h"

@@ -19,10 +19,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
 from compress.qat import Int8Student
 from compress.quantize import Int8
+from device_runtime import bundle
 from device_runtime.errors import InputError
 from export.litert import Litert
 from scenarios import measure, report
@@ -92,6 +92,19 @@ class StreamedFile:
         return np.stack(rows)
 
 
+def loaded(checkpoint: Path, trainings: Trainings) -> Student:
+    """The best epoch of a training of this scenario's student."""
+    student = Student(trainings.scenario.student, len(trainings.labels))
+    try:
+        student.load_state_dict(torch.load(checkpoint, weights_only=True)["best_weights"])
+    except (OSError, RuntimeError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{checkpoint} holds no student of {trainings.scenario.name} ({str(error).splitlines()[0]}). "
+            "Name a student-*.ckpt of its checkpoints, or leave --student out to train one."
+        ) from error
+    return student.eval()
+
+
 def converted(student: Student, frames: torch.Tensor, folder: Path, python: str) -> dict[str, str]:
     """The four forms in the folder; of each what the converter said, empty where it made the file."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -111,29 +124,26 @@ def converted(student: Student, frames: torch.Tensor, folder: Path, python: str)
 
 
 def files(trainings: Trainings, student: Student, folder: Path, python: str) -> tuple[dict[str, int], dict[str, str]]:
-    """State sizes of the files that were made, by path within the folder; and failures, by name."""
+    """State sizes of the files that were made, by path within the folder; and failures, by name.
+
+    With what ships, where the scenario is built: the student after its whole recipe.
+    """
     told = converted(student, trainings.calibration, folder, python)
-    hidden = sum(gru.hidden_size for gru in student.grus)
+    hidden = student.config.hidden * student.config.gru_layers
     made = {f"{form}.tflite": hidden for form, failure in told.items() if not failure}
-    for name, method in (("exact.tflite", Int8(epochs=0)),):
-        int8 = method.apply(student, trainings)
-        assert isinstance(int8, Int8Student)
-        made[name] = _write(int8, folder / name)
-    shipped: nn.Module = student
-    for step in trainings.scenario.compress:
-        shipped = step.apply(shipped, trainings)
-    if isinstance(shipped, Int8Student):
-        made["shipped.tflite"] = _write(shipped, folder / "shipped.tflite")
+    int8 = Int8(epochs=0).apply(student, trainings)
+    assert isinstance(int8, Int8Student)
+    Litert().write(int8.model(), folder / "exact.tflite")
+    made["exact.tflite"] = int8.model().state_size
+    name = trainings.scenario.name
+    built = folder.parent.parent / name / f"{name}.bundle"
+    if (built / Litert.filename).is_file():
+        (folder / "shipped.tflite").write_bytes((built / Litert.filename).read_bytes())
+        made["shipped.tflite"] = bundle.read(built).model.state_size
     return made, {FORMS[form]: failure for form, failure in told.items() if failure}
 
 
 OURS = {"exact.tflite": "ours, calibrated", "shipped.tflite": "ours, as shipped"}
-
-
-def _write(model: Int8Student, path: Path) -> int:
-    deployed = model.model()
-    Litert().write(deployed, path)
-    return deployed.state_size
 
 
 def measured(trainings: Trainings, student: Student, folder: Path, python: str) -> list[Peer]:
@@ -222,6 +232,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scenario")
     parser.add_argument("--python", default=sys.executable, help="of the environment that has TensorFlow")
+    parser.add_argument("--student", type=Path, help="a checkpoint of the float student, instead of training it")
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     args = parser.parse_args(arguments)
     torch.set_num_threads(1)
@@ -232,7 +243,7 @@ def main(arguments: list[str] | None = None) -> None:
         )
     checkpoints = args.runs / scenario.name / "checkpoints"
     trainings = Trainings(scenario, checkpoints, cache_folder() / "features", args.runs / TEACHERS)
-    student = trainings.student(scenario.seed)
+    student = loaded(args.student, trainings) if args.student else trainings.student(scenario.seed)
     peers = measured(trainings, student, args.runs / NAME / scenario.name, args.python)
     for peer in peers:
         print(_line(peer))

@@ -26,9 +26,9 @@ from scenarios.bundling import Traced
 from scenarios.forecasting.training import ForecastTrainings
 from scenarios.peers.peer import hold
 from train.bootstrap import Difference, paired_difference
+from train.forecast_ensemble import Ensemble
 from train.forecast_metrics import ForecastErrors, forecast_errors
 from train.forecast_windows import ForecastWindows
-from train.forecaster import by_quantile
 from train.quantile_loss import errors
 
 
@@ -71,11 +71,15 @@ def stages(trainings: ForecastTrainings, models: Mapping[str, nn.Module]) -> lis
     rows = []
     if trainings.scenario.teachers:
         windows = trainings.windows("test")
-        square, absolute = _mean_errors(trainings.teachers, windows)
+        teachers = trainings.teachers
+        square, absolute = _ensemble_errors(teachers, windows)
+        arrays = [p.detach().numpy() for one in teachers.forecasters for p in one.parameters()]
         size = describe(
-            {f"{i}.{k}": p.detach().numpy() for i, t in enumerate(trainings.teachers) for k, p in t.named_parameters()}
+            {str(i): array for i, array in enumerate(arrays + [one.weight.numpy() for one in teachers.maps])}
         )
-        name = "teacher" if len(trainings.teachers) == 1 else f"mean of {len(trainings.teachers)} teachers"
+        count = len(teachers.forecasters) + len(teachers.maps)
+        how = "weighed mean" if teachers.weights else "mean"
+        name = "teacher" if count == 1 else f"{how} of {count} teachers"
         rows.append(StageResult(name, size, square, absolute, _seconds(trainings, "teacher"), "torch"))
     windows = trainings.windows("test")
     for name, model in models.items():
@@ -84,16 +88,14 @@ def stages(trainings: ForecastTrainings, models: Mapping[str, nn.Module]) -> lis
     return rows
 
 
-def _mean_errors(teachers: list, windows: ForecastWindows) -> tuple[float, float]:
+def _ensemble_errors(teachers: Ensemble, windows: ForecastWindows) -> tuple[float, float]:
     square = absolute = count = 0.0
-    with torch.no_grad():
-        for batch in windows.in_turn():
-            answers = torch.stack([by_quantile(teacher(batch[0]), windows.config) for teacher in teachers])
-            missed = (answers.mean(dim=0)[:, windows.config.median] - batch[1]).double()
-            missed = missed[~missed.isnan()]
-            square += float(missed.square().sum())
-            absolute += float(missed.abs().sum())
-            count += missed.numel()
+    for numbers in torch.arange(len(windows)).split(1024):
+        missed = (teachers.lines(windows, numbers)[:, windows.config.median] - windows[numbers][1]).double()
+        missed = missed[~missed.isnan()]
+        square += float(missed.square().sum())
+        absolute += float(missed.abs().sum())
+        count += missed.numel()
     return square / count, absolute / count
 
 

@@ -14,12 +14,19 @@ from scenarios.peers.seasonal import Seasonal
 from train.data.own_csv import OwnCsv
 from train.data.series import Series
 from train.forecaster import ForecasterConfig
+from train.ridge import Ridge
 
 DAY_S = 86_400
 SEGMENTS = 14
 """Two weeks of days, where the log is long enough."""
 
 LONGEST_SEGMENT = 48
+LINEAR_TEACHERS = (Ridge(), Ridge(level_segments=1), Ridge(by_phase=True))
+"""For longer horizons: the weight that validation data gives them grows from 0.1 at 96 hours to 0.96 at 720 (ETTh1).
+
+By the quarter of an hour (ETTm1) it is nothing up to 336 samples. So the recipes for 96 do without.
+"""
+
 SHORTEST_LOG = 8
 """Look-backs with a horizon that the whole log must hold: a fifth of it is the test part."""
 
@@ -60,6 +67,7 @@ def to_horizon(scenario: ForecastScenario, horizon: int) -> ForecastScenario:
         budget=ForecastBudget(size_kb=2 * budget.size_kb, coverage=budget.coverage, folder_kb=budget.folder_kb),
         forecaster=replace(scenario.forecaster, horizon=horizon),
         teacher=tuple(replace(teacher, horizon=horizon) for teacher in scenario.teacher),
+        maps=LINEAR_TEACHERS,
     )
 
 

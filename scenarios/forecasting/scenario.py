@@ -15,6 +15,7 @@ from train.data.series import SeriesSet
 from train.forecast_augment import Swing
 from train.forecaster import ForecasterConfig
 from train.loop import Schedule
+from train.ridge import Ridge
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,9 @@ class ForecastScenario:
 
     teachers: int = 4
     """How many teachers, each with its own seed; the student hears their mean."""
+
+    maps: tuple[Ridge, ...] = ()
+    """Linear maps that teach beside them; then validation data says how much each teacher counts."""
 
     schedule: Schedule = field(default_factory=lambda: Schedule(epochs=10, learning_rate=4e-3))
     teacher_schedule: Schedule = field(default_factory=lambda: Schedule(epochs=6, learning_rate=2e-3))

@@ -13,6 +13,7 @@ from torch import nn
 
 from scenarios.forecasting.scenario import ForecastScenario
 from train.data.series import Series, Splits, shares
+from train.forecast_ensemble import Ensemble
 from train.forecast_teaching import taught
 from train.forecast_windows import ForecastWindows, epochs, forecast_windows
 from train.forecaster import Forecaster, ForecasterConfig
@@ -44,10 +45,10 @@ class ForecastTrainings:
         return forecast_windows(self.standardised, split, config or self.scenario.forecaster)
 
     @cached_property
-    def teachers(self) -> list[Forecaster]:
-        """Trained, ready to teach."""
+    def teachers(self) -> Ensemble:
+        """Trained, ready to teach; where linear maps teach, too, validation data has weighed all of them."""
         scenario = self.scenario
-        made = []
+        made: list[Forecaster] = []
         for number in range(scenario.teachers):
             config, seed = scenario.teacher[number % len(scenario.teacher)], scenario.seed + number
             torch.manual_seed(seed)
@@ -55,7 +56,10 @@ class ForecastTrainings:
             windows, loss = self.windows("train", config), QuantileLoss(config)
             self._fit(f"teacher-{seed}", teacher, windows, loss, scenario.teacher_schedule, seed)
             made.append(teacher)
-        return made
+        if not scenario.maps:
+            return Ensemble(made)
+        train, validation = self.windows("train"), self.windows("validation")
+        return Ensemble(made, [ridge.fit(train, validation) for ridge in scenario.maps]).weighed(validation)
 
     @cached_property
     def taught(self) -> ForecastWindows:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from device_runtime import bench
-from device_runtime.errors import InputError
+from device_runtime.errors import EngineError, InputError
 from device_runtime.meant import meant
 from device_runtime.session import Session
 from scenarios.search.work import KERNELS, work
@@ -45,7 +45,12 @@ class Here:
     how: str = "timed on this machine: the median step of the native engine"
 
     def step_us(self, session: Session) -> float:
-        """Timed, so that a busy machine takes longer."""
+        """Timed, so that a busy machine takes longer; EngineError where the native engine is not built."""
+        if session.engine.name != "native":
+            raise EngineError(
+                "the native engine is not built here, so that its steps cannot be timed. Build it with: "
+                "pip install ./device_runtime, or name a board: --board pi-zero-2w"
+            )
         return float(np.median(bench.time_steps(session, TIMED_STEPS)))
 
 

@@ -1,7 +1,7 @@
 """What a candidate costs, measured on its bundle: before it is trained with random weights, afterwards with its own.
 
 Zeros, bits and ranks are where training will leave them, so bytes and steps are those of the finished bundle; random
-normal weights deflate as trained ones do (within 1 % on the speech scenarios in `scenarios/bundles`).
+normal weights take as many bytes as trained ones do (within 1 % on the speech scenarios in `scenarios/bundles`).
 """
 
 from __future__ import annotations

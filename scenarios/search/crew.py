@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -38,7 +39,10 @@ class Crew:
     def work(self) -> None:
         """Until the study has enough candidates; InputError with a worker's own words where none can work."""
         folder = self.plan.folder
-        (folder / "plan.json").write_text(self.plan.to_json())
+        part = folder / f"plan.{os.getpid()}.part"
+        part.touch(mode=0o600)  # it may hold the password of a database
+        part.write_text(self.plan.to_json())
+        part.replace(folder / "plan.json")  # whole, whoever reads it now
         self.told = {trial.number for trial in self._done()}
         try:
             with self._progress() as progress:

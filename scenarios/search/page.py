@@ -49,7 +49,7 @@ def content(
         title=f"{scenario.title}: what fits {plan.board}",
         summary=(
             f"{went.trained} candidates within the budget ({plan.limits}) were trained, {went.to_the_end} of them to "
-            f"the end; {went.rejected} cost too much and were rejected before any training."
+            f"the end. Rejected for their costs, before any training: {went.rejected}."
         ),
         created=now(),
         commit=commit(),

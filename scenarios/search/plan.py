@@ -80,7 +80,7 @@ class Plan:
         space = [(dimension.name, dimension.values) for dimension in self.space(scenario)]
         asked = {**asdict(self), "trials": 0, "runs": "", "storage": None, "scenario": scenario.name}
         recipe = re.sub(r" at 0x[0-9a-f]+", "", repr(replace(scenario, typed="")))  # where an object happens to lie
-        told = json.dumps([asked, space, recipe], default=str)
+        told = json.dumps([asked, space, recipe, repr(self.rungs)], default=str)
         return f"{scenario.name}-{self.board}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
 
     def to_json(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from scenarios.build import SCENARIOS
@@ -39,7 +40,7 @@ def found(base: Scenario, candidate: Scenario, board: str, limits: Limits) -> Sc
 
 def source(typed: str, base: Scenario, scenario: Scenario, point: Point, command: str) -> str:
     """The text of the file."""
-    named, given = SCENARIOS.get(typed), f"BASE = find({_text(typed)})"
+    named, given = SCENARIOS.get(typed), f"BASE = find({_text(str(Path(typed).resolve()))})"
     written = Written()
     written.imports["dataclasses"] = {"replace"}
     if named:

@@ -22,7 +22,7 @@ class Rungs:
     what is compared is what would be deployed.
     """
 
-    shares: tuple[float, ...] = (0.25, 0.25, 0.5)
+    shares: tuple[float, ...] = (0.25, 0.5, 1.0)
     """Of the epochs that the scenario trains its student for."""
 
     keep: float = 0.5
@@ -46,7 +46,7 @@ class Rungs:
         return replace(scenario, schedule=replace(scenario.schedule, epochs=epochs, validate_every=epochs))
 
 
-QUICK = Rungs(shares=(0.125, 0.125, 0.25))
+QUICK = Rungs(shares=(0.25, 0.5))
 """For a first look."""
 
 

@@ -84,7 +84,8 @@ def run(plan: Plan, workers: int, console: Console, command: str) -> Found:
     elif counted(study):
         console.print(f"going on: {len(counted(study))} candidates were tried before")
     prepared = shared(plan)
-    console.print(f"{len(prepared.taught)} copies to learn from are ready")
+    learned, validated = (sum(map(len, copies)) for copies in (prepared.taught, prepared.validation_copies))
+    console.print(f"{learned:,} clips to learn from and {validated:,} to validate on are ready for all candidates")
     Crew(plan, study, workers, console).work()
 
     tried = counted(study)

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from optuna.trial import Trial
 
+from compress.lowrank import LowRank
 from compress.prune import Prune
+from compress.quantize import Int8
+from compress.ranks import Fixed
+from compress.weight_grids import Linear, PowersOfTwo
 from device_runtime.errors import InputError
 from device_runtime.meant import meant
 from scenarios.scenario import Scenario
@@ -66,7 +70,7 @@ class OfScenario:
 class OfMethod:
     """A field of the compress methods of one kind; `named` says what a searched value stands for, if not itself."""
 
-    kind: type
+    kind: Any
     field: str
     named: Mapping[Any, Any] | None = None
 
@@ -74,8 +78,8 @@ class OfMethod:
         """The scenario with this value."""
         changed = {self.field: self.named[value] if self.named else value}
         methods: list[Any] = list(scenario.compress)
-        put = tuple(replace(m, **changed) if isinstance(m, self.kind) else m for m in methods)
-        return replace(scenario, compress=put)
+        put = (replace(m, **changed) if isinstance(m, self.kind) else m for m in methods)
+        return replace(scenario, compress=tuple(put))
 
     def get(self, scenario: Scenario) -> Any:
         """The scenario's own value, by its name where it has one; None where no method is of the kind."""
@@ -138,9 +142,36 @@ class Choice:
 
     def suggest(self, trial: Trial) -> Value:
         """Optuna's next value."""
-        chosen: Value = trial.suggest_categorical(self.name, self.values)
-        return chosen
+        return cast(Value, trial.suggest_categorical(self.name, self.values))
 
+
+@dataclass(frozen=True)
+class RankOfGrus:
+    """The rank of each GRU matrix, by a low-rank method before all others; 0: the matrices stay whole.
+
+    Before pruning, which then zeroes blocks of the factors: factors of a pruned matrix would have no zeros.
+    """
+
+    share: float = 0.25
+    """Epochs of the method, as a share of the student's."""
+
+    def put(self, scenario: Scenario, value: Any) -> Scenario:
+        """The scenario with this rank, or with the highest that its smallest matrix can have; after the student's."""
+        methods = tuple(m for m in scenario.compress if not isinstance(m, LowRank))
+        if value:
+            student = scenario.student
+            rank = min(value, student.hidden, student.projection or student.hidden)
+            methods = (LowRank(Fixed(rank), max(1, round(self.share * scenario.schedule.epochs))), *methods)
+        return replace(scenario, compress=methods)
+
+    def get(self, scenario: Scenario) -> Any:
+        """The scenario's own rank."""
+        ranks = [m.rank for m in scenario.compress if isinstance(m, LowRank)]
+        return next((rank.rank for rank in ranks if isinstance(rank, Fixed)), 0)
+
+
+BITS = {"8": Linear(8), "4": Linear(4), "4-log": PowersOfTwo(4)}
+"""Of the weights; the engines run all of them on the int8 grid, and store them in so many."""
 
 BLOCKS = {"8x1": (8, 1), "8x2": (8, 2), "16x1": (16, 1), "16x2": (16, 2)}
 """Rows x columns that are zero together."""
@@ -154,7 +185,9 @@ def speech(scenario: Scenario) -> tuple[Dimension, ...]:
         Steps("channels", 4, 32, 4, OfStudent("channels")),
         Steps("layers", 1, 2, 1, OfStudent("gru_layers")),
         Steps("stride", 2, 5, 1, OfStudent("stride")),
+        Steps("rank", 0, 48, 8, RankOfGrus()),
         Steps("distillation", 0.0, 0.9, 0.1, OfScenario("soft")),
+        Choice("bits", tuple(BITS), OfMethod(Int8, "weights", BITS)),
     )
     pruned: tuple[Dimension, ...] = (
         Steps("sparsity", 0.0, 0.9, 0.05, OfMethod(Prune, "sparsity")),
@@ -176,9 +209,11 @@ def own_values(scenario: Scenario, space: Sequence[Dimension]) -> dict[str, Valu
 
 
 def _nearest(values: Sequence[Value], own: Any) -> Value:
-    if own in values or isinstance(own, str) or own is None:
-        return own if own in values else values[0]
-    return min(values, key=lambda value: abs(value - own) if isinstance(value, int | float) else 0)
+    if own in values:
+        return next(value for value in values if value == own)
+    if not isinstance(own, int | float):
+        return values[0]
+    return min(values, key=lambda value: abs(value - own) if isinstance(value, int | float) else 0.0)
 
 
 def fixed(space: Sequence[Dimension], text: str) -> tuple[Dimension, ...]:

@@ -39,7 +39,7 @@ MOST_RETRIES = 2
 SILENT_S = 300
 """A worker on another machine that has not been heard of for so long is dead."""
 
-WORKER, HOST, LOCK, HEARD, RETRY, ERROR, ACCEPTED = "worker", "host", "lock", "heard", "retry", "error", "accepted"
+WORKER, HEARD, RETRY, ERROR, ACCEPTED = "worker", "heard", "retry", "error", "accepted"
 """Names of what is noted with a trial."""
 
 
@@ -119,7 +119,7 @@ def _mend(path: Path, lock: FileLock) -> None:
 
 
 @contextmanager
-def alive(folder: Path) -> Iterator[dict[str, int | str]]:
+def alive(folder: Path) -> Iterator[dict[str, Any]]:
     """What a worker notes with its trials; others can tell by it whether the worker is still there."""
     workers = folder / "workers"
     workers.mkdir(parents=True, exist_ok=True)
@@ -127,19 +127,18 @@ def alive(folder: Path) -> Iterator[dict[str, int | str]]:
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         try:
-            yield {WORKER: os.getpid(), HOST: socket.gethostname(), LOCK: str(path.resolve())}
+            yield {"pid": os.getpid(), "host": socket.gethostname(), "lock": str(path.resolve())}
         finally:
             path.unlink()
 
 
 def _is_alive(trial: FrozenTrial) -> bool:
-    noted = trial.user_attrs
-    if LOCK not in noted:
-        started = trial.datetime_start
-        return started is not None and time.time() - started.timestamp() < SILENT_S  # it may be about to note it
-    if noted[HOST] != socket.gethostname():
-        return time.time() - noted.get(HEARD, 0) < SILENT_S
-    path = Path(noted[LOCK])
+    noted, started = trial.user_attrs.get(WORKER), trial.datetime_start
+    if noted is None:  # it may be about to note it
+        return started is not None and time.time() - started.timestamp() < SILENT_S
+    if noted["host"] != socket.gethostname():
+        return time.time() - trial.user_attrs.get(HEARD, 0) < SILENT_S
+    path = Path(noted["lock"])
     if not path.exists():
         return False
     with path.open() as file:

@@ -34,7 +34,7 @@ def add_verb(verbs: Any) -> None:
     parser.add_argument("--fix", default="", metavar="VALUES", help="do not search these: stride=3,block=8x1")
     url = "a database for workers on many machines: each runs this same command (a journal file)"
     parser.add_argument("--storage", metavar="URL", help=url)
-    parser.add_argument("--quick", action="store_true", help="train each candidate half as long")
+    parser.add_argument("--quick", action="store_true", help="train each candidate less than half as long")
     parser.add_argument("--seed", type=seed, help="another seed than the scenario's")
     parser.add_argument("--data", type=Path, help="the folder of the data (else TINYRNN_DATA, the cache, a download)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where the search's folder goes")

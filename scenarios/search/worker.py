@@ -23,7 +23,7 @@ import optuna
 import torch
 from optuna.trial import Trial, TrialState
 
-from device_runtime.errors import TinyRnnError
+from device_runtime.errors import InputError, TinyRnnError
 from scenarios.pipeline import TEACHERS
 from scenarios.scenario import Scenario
 from scenarios.search.cost import Costs, Meter
@@ -31,7 +31,7 @@ from scenarios.search.front import Point, goes_on
 from scenarios.search.plan import Plan
 from scenarios.search.reach import nearest
 from scenarios.search.space import Value, Values, candidate
-from scenarios.search.study import ACCEPTED, ERROR, HEARD, alive, counted, open_study, points
+from scenarios.search.study import ACCEPTED, ERROR, HEARD, WORKER, alive, counted, open_study, points
 from scenarios.training import Trainings
 from train.data.cache import cache_folder
 
@@ -55,7 +55,7 @@ class Worker:
 
     plan: Plan
     study: optuna.Study
-    noted: dict[str, int | str]
+    noted: dict[str, Any]
 
     def __post_init__(self) -> None:
         self.scenario, self.limits, self.rungs = self.plan.recipe, self.plan.limits, self.plan.rungs
@@ -69,11 +69,15 @@ class Worker:
         search = os.getppid()
         while len(counted(self.study)) < self.plan.trials and os.getppid() == search:
             trial = self.study.ask()
-            for name, value in self.noted.items():
-                trial.set_user_attr(name, value)
+            trial.set_user_attr(WORKER, self.noted)
             values = {dimension.name: dimension.suggest(trial) for dimension in self.space}
             trial.set_user_attr("values", values)
-            costs = self.screen(trial, values)
+            try:
+                costs = self.screen(trial, values)
+            except InputError as error:  # methods that do not go together, or not with this shape
+                trial.set_user_attr(ERROR, str(error))
+                self.study.tell(trial, state=TrialState.FAIL)
+                costs = None
             rejected = rejected + 1 if costs is None else 0
             if rejected == MOST_REJECTED:
                 self.study.enqueue_trial(self.moved_inside(values))

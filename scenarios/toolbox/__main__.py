@@ -19,6 +19,7 @@ from rich.console import Console
 
 from device_runtime.errors import InputError, TinyRnnError
 from scenarios.toolbox import forecast, page, speech
+from scenarios.toolbox.again import again
 from scenarios.toolbox.contestant import Contestant, Outcome
 from scenarios.toolbox.task import Task
 
@@ -36,6 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--first", type=int, default=0, help="the first seed, to share the work between processes")
     parser.add_argument("--only", action="append", default=[], help="contestants whose group or name holds this text")
     parser.add_argument("--table", action="store_true", help="train nothing: the table of what there is")
+    parser.add_argument("--again", action="store_true", help="train nothing: bytes and speed anew of what there is")
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     args = parser.parse_args(arguments)
     torch.set_num_threads(1)
@@ -43,7 +45,9 @@ def main(arguments: list[str] | None = None) -> int:
         task = TASKS[args.task]
         chosen = choose(list(task.contestants()), args.only)
         folder = args.runs / NAME / task.NAME
-        if not args.table:
+        if args.again:
+            weigh_again(folder)
+        elif not args.table:
             compete(task, chosen, range(args.first, args.first + args.seeds), folder, args.runs)
         outcomes = [
             Outcome.from_dict(json.loads(path.read_text())) for path in sorted((folder / OUTCOMES).glob("*.json"))
@@ -79,10 +83,23 @@ def compete(task: Task, contestants: Sequence[Contestant], seeds: Sequence[int],
     for at, (contestant, seed) in enumerate(missing):
         console.rule(f"{at + 1}/{len(missing)}  {contestant.group}: {contestant.name}, seed {seed}")
         outcome = task.contest(contestant, seed, trainings, folder / BUNDLES)
-        part = folder / OUTCOMES / f"{contestant.slug}-{seed}.part"
-        part.write_text(json.dumps(outcome.as_dict(), indent=1) + "\n")
-        part.replace(part.with_suffix(".json"))
+        keep(outcome, folder / OUTCOMES / f"{contestant.slug}-{seed}.json")
         console.print(f"{outcome.measured}, {outcome.device_bytes / 1000:.1f} KB")
+
+
+def keep(outcome: Outcome, path: Path) -> None:
+    """Write it whole or not at all."""
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(outcome.as_dict(), indent=1) + "\n")
+    part.replace(path)
+
+
+def weigh_again(folder: Path) -> None:
+    """Of every outcome that has a bundle."""
+    for path in sorted((folder / OUTCOMES).glob("*.json")):
+        kept = folder / BUNDLES / f"{path.stem}.bundle"
+        if kept.exists():
+            keep(again(Outcome.from_dict(json.loads(path.read_text())), kept), path)
 
 
 if __name__ == "__main__":

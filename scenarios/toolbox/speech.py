@@ -15,7 +15,7 @@ from compress.ranks import Energy, Fixed, Validated
 from compress.scores import Gradient, Movement
 from compress.structured import RemoveUnits
 from compress.weight_grids import Linear, PowersOfTwo
-from scenarios.arabic_commands import SMALL
+from scenarios.arabic_commands import TINY
 from scenarios.pipeline import TEACHERS
 from scenarios.report.series_content import Column
 from scenarios.scenario import Scenario
@@ -43,7 +43,7 @@ BLOCKS = Prune(sparsity=SPARSITY, epochs=HEALING, block=(8, 1), ramp=0.4)
 CELLS = Gru(), MinGru(), Sru(), FastGrnn(), Lstm(), Vanilla()
 """As float students of equal int8 weights, measured in torch: only the GRU is deployed."""
 
-BASE = replace(SMALL, schedule=replace(SMALL.schedule, epochs=EPOCHS))
+BASE = replace(TINY, schedule=replace(TINY.schedule, epochs=EPOCHS))
 
 
 def trainings(folder: Path, runs: Path) -> Trainings:

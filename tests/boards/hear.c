@@ -4,8 +4,8 @@
  *     hear MODEL window FILE OUT [KERNEL]    the same, as one window
  *     hear MODEL audio FILE OUT [KERNEL]     int16 samples at 16 kHz, through the front end of 5 vectors every 3
  *
- * OUT gets the scores and the state after each step, of a window the last scores; standard output the kernel's name. KERNEL is taken whether or not
- * the processor has what it needs. The work is between two marks of icount.c.
+ * OUT gets the scores and the state after each step, of a window the last scores; standard output the kernel's name.
+ * KERNEL is taken whether or not the processor has what it needs. The work is between two marks of icount.c.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 """What each kind of work of a step costs on each board, for `tinyrnn search`: python -m boards.step_costs.
 
 Models of many shapes are stepped on emulated boards and their instructions counted; the cost of each kind of work is
-the least-squares solution without negative parts, of relative errors. The error that is kept is that on models which
-were left out of the fit, a quarter at a time. Kept in scenarios/search/boards.json.
+the least-squares solution without negative parts, of relative errors. The error that is kept is the worst one
+of a model that was left out of the fit; each is once. Kept in scenarios/search/boards.json.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from scipy.optimize import nnls
 
 from device_runtime import flat
 from device_runtime.arithmetic import Int8, Model
+from factored_models import factored
 from models import tiny_model
 from scenarios.search.boards import FILE
 from scenarios.search.work import KERNELS, KINDS, work
@@ -30,11 +31,8 @@ from .board import BOARDS
 from .emulator import Emulator, emulator
 from .missing import MissingError
 
-MODELS = 56
+MODELS = 96
 STEPS = 20
-PARTS = 4
-"""Of the models: each is once left out."""
-
 NAMES = {
     "pi-zero-2w": "zero2w",
     "pi-3": "pi3",
@@ -60,7 +58,7 @@ Row = tuple[Counter[str], float]
 
 
 def models(count: int = MODELS) -> Iterator[Model]:
-    """Random weights in the shapes that are searched, pruned and not, in 8 bits and in 4."""
+    """Random weights in the shapes that are searched: pruned, of low rank, in 8 bits and in 4, and as they are."""
     rng = np.random.default_rng(0)
     for seed in range(count):
         channels, projection = int(rng.choice([0, 4, 8, 12, 16, 24, 32])), int(rng.choice([0, 16, 24, 32, 40, 48, 64]))
@@ -72,8 +70,10 @@ def models(count: int = MODELS) -> Iterator[Model]:
             size = 9 * channels
         if projection:
             layers.append(("dense", projection, size, size))
-        layers += [("gru", hidden)] * int(rng.choice([1, 1, 2]))
-        whole = tiny_model(seed, layers, 200, int(rng.choice([3, 5, 6, 12, 42])))
+        dense, grus = len(layers), int(rng.choice([1, 1, 2]))
+        whole = tiny_model(seed, layers + [("gru", hidden)] * grus, 200, int(rng.choice([3, 5, 6, 12, 42])))
+        rank = int(rng.choice([0, 0, 8, 16, 24, 32, 48]))
+        whole = factored(whole, (*[0] * dense, *[rank] * 2 * grus, 0), seed)
         sparsity = float(rng.choice([0, 0.3, 0.5, 0.63, 0.75, 0.85, 0.92]))
         prune = without_blocks(sparsity, [(8, 1), (8, 2), (16, 1), (16, 2), (8, 4)][int(rng.integers(5))], seed)
         grid = GRIDS[int(rng.integers(len(GRIDS)))]
@@ -100,17 +100,17 @@ def count(on: Emulator, model: Model, folder: Path) -> float:
 
 
 def fit(rows: Sequence[Row]) -> tuple[dict[str, float], float]:
-    """Instructions of each kind of work, and the worst error on rows that were left out."""
+    """Instructions of each kind of work, and the worst error of a row that was left out."""
     amounts = np.array([[row[kind] for kind in KINDS] for row, _ in rows], float)
     counted = np.array([instructions for _, instructions in rows])
     relative = amounts / counted[:, None]
     errors = []
-    for part in range(PARTS):
-        out = np.arange(len(rows)) % PARTS == part
-        found, _ = nnls(relative[~out], np.ones(int((~out).sum())))
-        errors.append(np.abs(relative[out] @ found - 1).max())
+    for left_out in range(len(rows)):
+        others = np.arange(len(rows)) != left_out
+        found, _ = nnls(relative[others], np.ones(len(rows) - 1))
+        errors.append(abs(float(relative[left_out] @ found) - 1))
     found, _ = nnls(relative, np.ones(len(rows)))
-    return {kind: round(float(value), 2) for kind, value in zip(KINDS, found, strict=True)}, float(max(errors))
+    return {kind: round(float(value), 2) for kind, value in zip(KINDS, found, strict=True)}, max(errors)
 
 
 def as_json(rows: dict[str, list[Row]]) -> str:
