@@ -41,7 +41,7 @@ def content(found: ForecastComparison, seed: int, command: str) -> SeriesReport:
         notes=(
             "Errors are of readings in standard deviations. Intervals: whole blocks of neighbouring windows, drawn "
             f"5,000 times; the windows make {squared.blocks:.1f} blocks.",
-            f"Parts and units: every {found.every}th window, in the exact int8 arithmetic.",
+            f"Parts and units: one window of {found.every}, in the exact int8 arithmetic.",
         ),
         headlines=(
             Figure(

@@ -49,13 +49,9 @@ def _lines(numbers: Mapping[str, Any]) -> Iterator[str]:
     )
     parts = numbers["parts"]
     own = ", ".join(f"{letter} itself {parts['own_mse'][of]}" for letter, of in (("A", "first"), ("B", "second")))
-    yield from parts_lines(parts, f"squared error on every {parts['every']}th window ({own})", _error)
-    title = f"squared error added, on every {parts['every']}th window, with a hidden unit silenced"
+    yield from parts_lines(parts, f"squared error added, on one window of {parts['every']} ({own})", "{:+.5f}".format)
+    title = f"squared error added, on one window of {parts['every']}, with a hidden unit silenced"
     yield from units_lines(numbers["units"], title, "difference")
-
-
-def _error(result: Mapping[str, Any]) -> dict[str, Any]:
-    return {"mse": result["mse"], "change": f"{result['difference']:+.5f}"}
 
 
 def _changes(what: str, both: Mapping[str, Any]) -> Iterator[str]:

@@ -107,15 +107,15 @@ class ForecastComparison:
                 (name, before["mse"], dicts[1]["per_channel"][name]["mse"])
                 for name, before in dicts[0]["per_channel"].items()
             ]
-        sums = [
-            (evaluation.model.squared.sum(axis=1), evaluation.model.count.sum(axis=1))
-            for evaluation in self.evaluations
-        ]
         step = self.evaluations[0].segment
-        return [
-            (f"{at + 1}-{at + step}", *(float(s[at : at + step].sum() / n[at : at + step].sum()) for s, n in sums))
-            for at in range(0, len(sums[0][0]), step)
-        ]
+        ends = [(at, at + step) for at in range(0, len(self.evaluations[0].model.count), step)]
+        return [(f"{at + 1}-{end}", *self._mse(at, end)) for at, end in ends]
+
+    def _mse(self, at: int, end: int) -> tuple[float, float]:
+        """Of samples from `at` ahead to `end`: of the first model and the second."""
+        errors = [evaluation.model for evaluation in self.evaluations]
+        before, after = (float(e.squared[at:end].sum() / e.count[at:end].sum()) for e in errors)
+        return before, after
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -172,7 +172,8 @@ def compare(bundles: tuple[Bundle, Bundle], log: Log, engine: str, told: Told) -
         bundles,
         log,
         (before, after),
-        *(_paired(before, after, kind) for kind in (0, 1)),
+        _paired(before, after, 0),
+        _paired(before, after, 1),
         apart,
         every,
         own,

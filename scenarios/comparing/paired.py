@@ -62,7 +62,7 @@ class Paired:
         product = math.prod(margins) * (self.first + self.neither)
         if not product:
             return 0.0
-        cross = self.both * self.neither - self.first * self.second
+        cross = float(self.both * self.neither - self.first * self.second)
         if cross > 0:
             cross = max(0.0, cross - n / 2)
         return cross / math.sqrt(product)

@@ -26,28 +26,21 @@ def interval(bounds: Sequence[float]) -> str:
     return " to ".join(points(bound, sign=True) for bound in bounds)
 
 
-def parts_lines(
-    parts: Mapping[str, Any], title: str, cells: Callable[[Mapping[str, Any]], dict[str, Any]]
-) -> Iterator[str]:
-    """A table with a row for each part; `cells` tells what was measured of it."""
+def parts_lines(parts: Mapping[str, Any], title: str, told: Callable[[float], str]) -> Iterator[str]:
+    """A row for each part, a column for each model and way to change it; `told` writes a difference."""
     if parts["fit"]:
         yield f"\none part alone replaced by the other model's: {title}"
         yield "(moved: how far its weights lie from A's in B, as a share of their size)"
     else:
         yield f"\nNo part of one fits into the other: {parts['why_not']}."
         yield f"Instead one part alone of each, rounded without training: {title}"
-    yield table(
-        [
-            {
-                "in": LETTERS[result["of"]],
-                "part": result["part"],
-                "is": result["how"],
-                **cells(result),
-                **({"moved": round(parts["moved"][result["part"]], 3)} if parts["fit"] else {}),
-            }
-            for result in parts["results"]
-        ]
-    )
+    rows: dict[str, dict[str, Any]] = {}
+    for result in parts["results"]:
+        row = rows.setdefault(result["part"], {"part": result["part"]})
+        row[f"{LETTERS[result['of']]}, {result['how']}"] = told(result["difference"])
+    for name, moved in parts["moved"].items():
+        rows.setdefault(name, {"part": name})["moved"] = round(moved, 3)
+    yield table(list(rows.values()))
 
 
 def units_lines(units: Mapping[str, Any], title: str, key: str) -> Iterator[str]:

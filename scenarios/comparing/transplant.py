@@ -34,7 +34,7 @@ def transplant(part: Part, giver: Model, taker: Model) -> Model:
 def moved(part: Part, first: Model, second: Model) -> float:
     """How far the part's weights are from one model to the other, as a share of the first's size (Frobenius norms)."""
     before, after = (np.concatenate([_values(m, name, part) for name in part.matrices]) for m in (first, second))
-    return float(np.linalg.norm(after - before) / max(np.linalg.norm(before), 1e-30))
+    return float(np.linalg.norm(after - before)) / max(float(np.linalg.norm(before)), 1e-30)
 
 
 def _values(model: Model, name: str, part: Part) -> np.ndarray:

@@ -21,7 +21,7 @@ from scenarios.comparing.tape import Tape
 from scenarios.comparing.told import Told
 from scenarios.comparing.transplant import moved
 
-PART_CLIPS, UNIT_CLIPS = 1200, 300
+PART_CLIPS, UNIT_CLIPS = 600, 200
 """At most so many clips are heard again for each part, and for each hidden unit."""
 
 

@@ -42,17 +42,11 @@ def _lines(numbers: Mapping[str, Any]) -> Iterator[str]:
     yield from _labels(numbers)
     yield from _confusions(numbers)
     parts = numbers["parts"]
-    yield from parts_lines(parts, f"accuracy % on {parts['clips']} clips", _accuracy)
+    widest = max((r["interval_95"][1] - r["interval_95"][0] for r in parts["results"]), default=0.0)
+    title = f"change of accuracy in points on {parts['clips']} clips, each to within {points(widest / 2)} or better"
+    yield from parts_lines(parts, title, lambda change: points(change, sign=True))
     units = numbers["units"]
     yield from units_lines(units, f"score lost, on {units['clips']} clips, with a hidden unit silenced", "score_lost")
-
-
-def _accuracy(result: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "accuracy": points(result["accuracy"]),
-        "change": points(result["difference"], sign=True),
-        "95 % interval": interval(result["interval_95"]),
-    }
 
 
 def _labels(numbers: Mapping[str, Any]) -> Iterator[str]:
