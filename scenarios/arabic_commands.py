@@ -29,7 +29,7 @@ SCENARIO = Scenario(
     versions=2,
     student=StudentConfig(channels=24, projection=56, hidden=128),
     schedule=Schedule(epochs=120, learning_rate=8e-3, validate_every=5),
-    compress=(Prune(sparsity=0.5, epochs=30, block=(1, 1), ramp=0.4), Int8(epochs=5)),
+    compress=(Prune(sparsity=0.63, epochs=45, block=(8, 1), ramp=0.4), Int8(epochs=8)),
     budget=Budget(size_kb=50, accuracy=0.955),
 )
 

@@ -15,7 +15,7 @@ BUNDLES = sorted((Path(__file__).parents[1] / "scenarios" / "bundles").glob("*.b
 
 
 def test_there_are_bundles():
-    words = {"arabic_commands", "arabic_commands_small", "keyword_spotting", "demo"}
+    words = {"arabic_commands", "arabic_commands_small", "arabic_commands_tiny", "keyword_spotting", "demo"}
     sensors = {"load_forecast", "load_forecast_etth1", "load_forecast_ettm1", "machine_health", "remaining_life"}
     assert words | sensors <= {path.stem for path in BUNDLES}
 
