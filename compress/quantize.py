@@ -13,7 +13,7 @@ from compress.factored_gru import FactoredGru
 from compress.int8_forecaster import Int8Forecaster, is_forecaster
 from compress.int8_layers import FloatLayers, dense_outputs
 from compress.method import Workbench
-from compress.prune import keep_zeros
+from compress.prune import hold_zeros
 from compress.qat import Int8Student
 from compress.ranges import ALL_VALUES, Range
 from compress.weight_grids import ALL_INT8, INT8, Grids, WeightGrid
@@ -54,14 +54,7 @@ class Int8:
         grids = Grids(self.weights, self.ends or self.weights)
         int8 = calibrate(cast(FloatLayers, student), bench.calibration, grids, self.activations)
         if self.epochs:
-            masks = keep_zeros(int8)
-
-            def stay_pruned(done: float) -> None:
-                with torch.no_grad():
-                    for weight, mask in masks:
-                        weight.mul_(mask)
-
-            bench.tune(int8, self.epochs, self.learning_rate, self.name, stay_pruned, settings=repr(self))
+            bench.tune(int8, self.epochs, self.learning_rate, self.name, hold_zeros(int8), settings=repr(self))
         return int8
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from device_runtime.arithmetic import Dense, Factored, Gru, Model, Product
+from device_runtime import weights
+from device_runtime.arithmetic import Factored, Model, Product
 from device_runtime.bundle import Bundle
 from device_runtime.manifest import MANIFEST
 from device_runtime.tables import plain, table
@@ -25,24 +26,14 @@ def sizes(bundle: Bundle) -> dict[str, int]:
 
 def matrices(model: Model) -> list[dict[str, Any]]:
     """The int8 matrices: rows, columns, the rank where it is two factors, and the share of weights that are zero."""
-    named: dict[str, Product] = {}
-    for i, layer in enumerate(model.layers):
-        match layer:
-            case Dense():
-                named[f"layers.{i}"] = layer.affine
-            case Gru():
-                named |= {f"layers.{i}.input": layer.input, f"layers.{i}.state": layer.state}
-    named["head"] = model.head
-    if model.linear is not None:
-        named["linear"] = model.linear.affine
-    return [{"matrix": name, **_size(product)} for name, product in named.items()]
+    return [{"matrix": name, **_size(product)} for name, product in weights.matrices(model).items()]
 
 
 def _size(product: Product) -> dict[str, Any]:
-    weights = np.concatenate([factor.weight.ravel() for factor in product.factors])
+    values = np.concatenate([factor.weight.ravel() for factor in product.factors])
     rank = product.inner.rows if isinstance(product, Factored) else None
-    zeros = round(100 * float(np.mean(weights == 0)))
-    return {"rows": product.rows, "columns": product.columns, "rank": rank, "weights": weights.size, "zeros %": zeros}
+    zeros = round(100 * float(np.mean(values == 0)))
+    return {"rows": product.rows, "columns": product.columns, "rank": rank, "weights": values.size, "zeros %": zeros}
 
 
 def _lines(bundle: Bundle) -> Iterator[str]:

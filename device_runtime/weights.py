@@ -50,6 +50,23 @@ def _describe_layer(layer: Layer) -> dict[str, Any]:
             return {"kind": "decode"}
 
 
+def matrices(model: Model) -> dict[str, Product]:
+    """The model's matrices by name, in the order in which inputs meet them."""
+    named: dict[str, Product] = {}
+    for i, layer in enumerate(model.layers):
+        match layer:
+            case Dense():
+                named[f"layers.{i}"] = layer.affine
+            case Gru():
+                named |= {f"layers.{i}.input": layer.input, f"layers.{i}.state": layer.state}
+            case Decode():
+                pass  # it multiplies by the matrix of the GRU before it
+    named["head"] = model.head
+    if model.linear is not None:
+        named["linear"] = model.linear.affine
+    return named
+
+
 def arrays(model: Model) -> dict[str, Array]:
     """The model's arrays by name, which `squeeze` makes the content of model.npz."""
     named: dict[str, Array] = {}

@@ -7,10 +7,10 @@ import pytest
 
 from compress.weight_grids import Linear
 from device_runtime.arithmetic import Decode, Factored, Gru, step
-from device_runtime.weights import arrays
+from device_runtime.weights import arrays, matrices
 from factored_models import factored
 from models import FORECASTER, random_frames, tiny_model
-from scenarios.comparing.parts import Part, difference, matrices, parts, with_matrices
+from scenarios.comparing.parts import Part, difference, parts, with_matrices
 from scenarios.comparing.rounding import GRIDS, rounded
 from scenarios.comparing.silence import silenced, units
 from scenarios.comparing.transplant import moved, transplant

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from device_runtime.arithmetic import Affine, Decode, Dense, Factored, Gru, Layer, Linear, Model, Product
+from device_runtime.weights import matrices
 
 GATES = ("r", "z", "n")
 """Reset, update and candidate, in the order of their rows."""
@@ -48,21 +49,6 @@ def parts(model: Model) -> list[Part]:
         elif isinstance(layer, Dense):
             found.append(Part(f"layers.{i}", (f"layers.{i}",)))
     return found + [Part(name, (name,)) for name in ("head", "linear") if name in held]
-
-
-def matrices(model: Model) -> dict[str, Product]:
-    """The model's matrices by name, in the order in which inputs meet them."""
-    held: dict[str, Product] = {}
-    for i, layer in enumerate(model.layers):
-        match layer:
-            case Dense():
-                held[f"layers.{i}"] = layer.affine
-            case Gru():
-                held |= {f"layers.{i}.input": layer.input, f"layers.{i}.state": layer.state}
-            case Decode():
-                pass
-    held["head"] = model.head
-    return held if model.linear is None else {**held, "linear": model.linear.affine}
 
 
 def with_matrices(model: Model, changed: Mapping[str, Product]) -> Model:

@@ -8,7 +8,8 @@ import torch
 from compress.ranges import LeastError, nearest
 from compress.weight_grids import Linear, PowersOfTwo, WeightGrid
 from device_runtime.arithmetic import Affine, Model
-from scenarios.comparing.parts import Part, each_factor, matrices, with_matrices
+from device_runtime.weights import matrices
+from scenarios.comparing.parts import Part, each_factor, with_matrices
 
 GRIDS: dict[str, WeightGrid] = {"4 bits": Linear(4, range=LeastError()), "powers of two": PowersOfTwo()}
 """Row by row, with the least error and without any training."""

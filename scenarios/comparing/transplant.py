@@ -11,7 +11,8 @@ from dataclasses import replace
 import numpy as np
 
 from device_runtime.arithmetic import Affine, Decode, Dense, Factored, Gru, Model, Product
-from scenarios.comparing.parts import Part, matrices, with_matrices
+from device_runtime.weights import matrices
+from scenarios.comparing.parts import Part, with_matrices
 
 
 def transplant(part: Part, giver: Model, taker: Model) -> Model:
