@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import copy
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import torch
@@ -53,3 +54,11 @@ class Method(Protocol):
 
     def apply(self, student: nn.Module, bench: Workbench) -> nn.Module:
         """The compressed student."""
+
+
+def in_turn(student: nn.Module, methods: Sequence[Method], bench: Workbench) -> list[tuple[str, nn.Module]]:
+    """The student, then what each method makes of a copy of the model before it: names of stages and models."""
+    made = [("student", student)]
+    for method in methods:
+        made.append((method.name, method.apply(copy.deepcopy(made[-1][1]), bench)))
+    return made

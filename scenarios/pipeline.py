@@ -7,7 +7,6 @@ Every stage leaves its checkpoint in the run's folder: interrupt the build, star
 
 from __future__ import annotations
 
-import copy
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,9 +17,9 @@ import numpy as np
 import torch
 from rich.console import Console
 from rich.markup import escape
-from torch import nn
 
 from compress.deployed import refuse_other_cells
+from compress.method import in_turn
 from compress.qat import Int8Student
 from device_runtime.arithmetic import Float32
 from device_runtime.errors import InputError
@@ -58,14 +57,12 @@ def run(scenario: Scenario, runs: Path, console: Console | None = None, options:
     learned, validated = (sum(map(len, copies)) for copies in (trainings.copies, trainings.validation_copies))
     console.print(f"{learned:,} clips heard to learn from, {validated:,} to validate on")
 
-    models: dict[str, nn.Module] = {"student": trainings.student(scenario.seed)}
-    for method in scenario.compress:
-        models[method.name] = method.apply(_copy(models), trainings)
+    made = in_turn(trainings.student(scenario.seed), scenario.compress, trainings)
+    models, (last, student) = dict(made), made[-1]
     if Processes().rank > 0:
         sys.exit()  # all of torchrun's processes trained; the first one alone measures and writes
-    student = list(models.values())[-1]
     if not isinstance(student, Int8Student):
-        raise InputError(f"{scenario.name} ends with {list(models)[-1]}, but a bundle holds int8. Put Int8 last.")
+        raise InputError(f"{scenario.name} ends with {last}, but a bundle holds int8. Put Int8 last.")
 
     console.print("choosing thresholds on the validation split")
     thresholds = choose_thresholds(student, trainings)
@@ -92,11 +89,6 @@ def look_for_data(scenario: Scenario) -> None:
     """Ask for every data set now: a folder that is missing must not show after an hour of training."""
     for source in (*scenario.mix.sources, *scenario.mix.tests):
         source.recordings("test")
-
-
-def _copy(models: dict[str, nn.Module]) -> nn.Module:
-    """The latest model, to be changed without touching the one that is measured."""
-    return copy.deepcopy(list(models.values())[-1])
 
 
 def stream_of_tests(trainings: Trainings, frames: int) -> Float32:

@@ -7,7 +7,6 @@ Every stage leaves its checkpoint in the run's folder: interrupt the build, star
 
 from __future__ import annotations
 
-import copy
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,8 +17,8 @@ import numpy as np
 import torch
 from rich.console import Console
 from rich.markup import escape
-from torch import nn
 
+from compress.method import in_turn
 from device_runtime.errors import InputError
 from device_runtime.manifest import Manifest
 from scenarios import bundling
@@ -48,14 +47,12 @@ def run(scenario: ForecastScenario, runs: Path, console: Console | None = None, 
     told = f"{len(series):,} samples of {', '.join(series.channels)}"
     console.print(f"[bold]{escape(scenario.title)}[/]: {escape(told)}", soft_wrap=True)
 
-    models: dict[str, nn.Module] = {"student": trainings.student(scenario.seed)}
-    for method in scenario.compress:
-        models[method.name] = method.apply(copy.deepcopy(list(models.values())[-1]), trainings)
+    made = in_turn(trainings.student(scenario.seed), scenario.compress, trainings)
+    models, (last, student) = dict(made), made[-1]
     if Processes().rank > 0:
         sys.exit()  # all of torchrun's processes trained; the first one alone measures and writes
-    student = list(models.values())[-1]
     if not hasattr(student, "trace"):
-        raise InputError(f"{scenario.name} ends with {list(models)[-1]}, but a bundle holds int8. Put Int8 last.")
+        raise InputError(f"{scenario.name} ends with {last}, but a bundle holds int8. Put Int8 last.")
 
     console.print("calibrating the intervals on the validation part")
     below, above = offsets(student, trainings.windows("validation"), scenario.intervals.coverage)

@@ -6,7 +6,6 @@ normal weights take as many bytes as trained ones do (within 1 % on the speech s
 
 from __future__ import annotations
 
-import copy
 import subprocess
 import sys
 import tempfile
@@ -19,7 +18,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from compress.method import AfterStep
+from compress.method import AfterStep, in_turn
 from compress.qat import Int8Student
 from device_runtime import bench, bundle
 from device_runtime.arithmetic import Model
@@ -102,12 +101,9 @@ def untrained(scenario: Scenario) -> Model:
         for weight in (weight for weight in model.parameters() if weight.ndim == 2):
             weight.normal_(0, weight.shape[1] ** -0.5)
     workbench = Untrained(torch.randn(2, 6, scenario.student.bands * scenario.student.stack) * 6 + 10)
-    for method in scenario.compress:
-        model = method.apply(copy.deepcopy(model), workbench)
+    last, model = in_turn(model, scenario.compress, workbench)[-1]
     if not isinstance(model, Int8Student):
-        raise InputError(
-            f"{scenario.name} ends with {scenario.compress[-1].name}, but a bundle holds int8. Put Int8 last."
-        )
+        raise InputError(f"{scenario.name} ends with {last}, but a bundle holds int8. Put Int8 last.")
     return model.model()
 
 

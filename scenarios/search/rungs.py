@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass, replace
 
 from torch import nn
 
-from compress.method import Method
+from compress.method import Method, in_turn
 from compress.qat import Int8Student
 from scenarios.scenario import Scenario
 from scenarios.training import Trainings
@@ -52,9 +51,7 @@ QUICK = Rungs(shares=(0.25, 0.5))
 
 def compressed(student: nn.Module, scenario: Scenario, trainings: Trainings, share: float) -> Int8Student:
     """A copy of the student after all methods, each with this share of its epochs."""
-    model: nn.Module = copy.deepcopy(student)
-    for method in scenario.compress:
-        model = shortened(method, share).apply(copy.deepcopy(model), trainings)
+    _, model = in_turn(student, [shortened(method, share) for method in scenario.compress], trainings)[-1]
     assert isinstance(model, Int8Student)  # as it was when its bytes were measured
     return model
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from torch import nn
 
 from compress.int8_forecaster import Int8Forecaster
+from compress.method import in_turn
 from device_runtime.errors import InputError
 from scenarios import bundling
 from scenarios.forecasting import measure
@@ -32,8 +32,7 @@ def contest(contestant: Contestant, seed: int, trainings: ForecastTrainings, fol
     student: nn.Module = own.student(seed)
     if replace(recipe, compress=trainings.scenario.compress) == trainings.scenario:  # the float student is everyone's
         started = time.process_time()
-    for method in recipe.compress:
-        student = method.apply(copy.deepcopy(student), own)
+    _, student = in_turn(student, recipe.compress, own)[-1]
     train_s = time.process_time() - started
     if not isinstance(student, Int8Forecaster):
         raise InputError(f"{contestant.name} does not end in int8, so it cannot be bundled. Put Int8 last.")

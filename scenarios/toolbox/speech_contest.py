@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from compress.method import in_turn
 from compress.qat import Int8Student
 from device_runtime.errors import InputError
 from device_runtime.evaluate import evaluate
@@ -44,8 +44,7 @@ def contest(contestant: Contestant, seed: int, trainings: Trainings, folder: Pat
     student: nn.Module = own.student(seed)
     if replace(recipe, compress=trainings.scenario.compress) == trainings.scenario:  # the float student is everyone's
         started = time.process_time()
-    for method in recipe.compress:
-        student = method.apply(copy.deepcopy(student), own)
+    _, student = in_turn(student, recipe.compress, own)[-1]
     train_s = time.process_time() - started
     if not recipe.compress:
         return in_torch(contestant, seed, own, student, train_s)
