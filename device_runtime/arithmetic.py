@@ -85,6 +85,23 @@ class Gru:
 
 
 @dataclass(frozen=True)
+class Sru:
+    """A layer of simple recurrent units (Lei et al. 2018, arXiv:1709.02755), each of which hears its own state alone.
+
+    The rows of `input` are the candidates x, the forget gates f, the reset gates r, and p, the inputs that pass by the
+    cell. All but the gates are in units of the largest state seen in calibration, so that states are Q15 numbers.
+    """
+
+    input: Product  # (4 hidden, inputs)
+    peephole: Float32  # (2, hidden), of f and r
+
+    @property
+    def hidden(self) -> int:
+        """Units of the recurrent state."""
+        return self.input.rows // 4
+
+
+@dataclass(frozen=True)
 class Decode:
     """Many positions at once, right after a GRU: from its new state, one step of it for each position.
 
@@ -124,7 +141,7 @@ class Linear:
         return self.frames * self.width
 
 
-Layer = Dense | Gru | Decode
+Layer = Dense | Gru | Sru | Decode
 
 
 @dataclass(frozen=True)
@@ -145,8 +162,8 @@ class Model:
 
     @property
     def hidden_sizes(self) -> tuple[int, ...]:
-        """Units of each GRU layer, in order."""
-        return tuple(layer.hidden for layer in self.layers if isinstance(layer, Gru))
+        """Units of each recurrent layer, in order."""
+        return tuple(layer.hidden for layer in self.layers if isinstance(layer, Gru | Sru))
 
     @property
     def positions(self) -> int:
@@ -161,7 +178,7 @@ class Model:
 
     @property
     def state_size(self) -> int:
-        """Length of the state vector: the quantizer's error, then each GRU layer's h, then the linear map's frames."""
+        """Length of the state vector: the quantizer's error, each recurrent layer's state, the linear map's frames."""
         history = self.linear.history_size if self.linear else 0
         return self.feature_size + sum(self.hidden_sizes) + history
 
@@ -208,13 +225,33 @@ def gates(gx: Float32, gh: Float32, h: Float32) -> Float32:
     rz = lookup_sigmoid(gx[: 2 * hidden] + gh[: 2 * hidden])
     r, z = rz[:hidden], rz[hidden:]
     n = lookup_tanh(gx[2 * hidden :] + r * gh[2 * hidden :])
-    blended = h - n
-    blended *= z
-    blended += n
-    blended *= _STATE_SCALE
-    next_h = clip(round_half_up(blended), _Q15)
-    next_h *= _STATE_UNIT
-    return next_h
+    return _q15(_blend(n, h, z))
+
+
+def sru(layer: Sru, q: Float32, c: Float32) -> tuple[Float32, Float32]:
+    """The int8 outputs (held in float32) and the next Q15 state of one SRU layer, from int8 inputs and its state c.
+
+    f = s(Wf q + vf c), r = s(Wr q + vr c), c' = c f + (1 - f) Wx q, and the outputs are those of r c' + (1 - r) Wp q.
+    """
+    x, gates, p = np.split(layer.input(q), [layer.hidden, 3 * layer.hidden])
+    f, r = lookup_sigmoid(gates.reshape(2, -1) + layer.peephole * c)
+    next_c = _q15(_blend(x, c, f))
+    return quantize_state(_blend(p, next_c, r)), next_c
+
+
+def _blend(of: Float32, by: Float32, share: Float32) -> Float32:
+    """A blend: all of the first at a share of 0, all of the second at 1."""
+    blended = by - of
+    blended *= share
+    blended += of
+    return blended
+
+
+def _q15(v: Float32) -> Float32:
+    v *= _STATE_SCALE
+    state = clip(round_half_up(v), _Q15)
+    state *= _STATE_UNIT
+    return state
 
 
 def quantize_state(h: Float32) -> Float32:
@@ -248,6 +285,10 @@ def step(model: Model, frame: Float32, state: Float32) -> tuple[Float32, Float32
             next_state.append(h)
             at += layer.hidden
             q, recurrent = quantize_state(h), layer
+        elif isinstance(layer, Sru):
+            q, c = sru(layer, q, state[at : at + layer.hidden])
+            next_state.append(c)
+            at += layer.hidden
         else:
             q = decode(layer, recurrent, q, h)
     scores = model.head(q)

@@ -143,7 +143,7 @@ def _check_model(model: Fields) -> None:
     model.integer("feature_size", 1, MAX_FEATURES)
     model.number("input_gain", 1 / MAX_GAIN, MAX_GAIN)
     for layer in model.objects("layers"):
-        if layer.choice("kind", ("dense", "gru", "decode")) == "dense":
+        if layer.choice("kind", ("dense", "gru", "sru", "decode")) == "dense":
             layer.integer("hop", 1, MAX_FEATURES)
             layer.number("output_gain", 1 / MAX_GAIN, MAX_GAIN)
     if "linear" in model.values:

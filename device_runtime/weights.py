@@ -1,7 +1,8 @@
 """The model's int8 weights as named arrays, and back, with every shape checked against the manifest.
 
 Arrays of layer i are `layers.i.weight|scale|bias` for a dense layer, `layers.i.input.*` and `layers.i.state.*` for a
-GRU layer and `layers.i.positions` for a decoding one; those of the head are `head.*`, of the linear map `linear.*`.
+GRU layer, `layers.i.input.*` and `layers.i.peephole` for an SRU layer and `layers.i.positions` for a decoding one;
+those of the head are `head.*`, of the linear map `linear.*`.
 A matrix of two factors has `*.inner.weight|scale|bias`, `*.gain` and `*.outer.weight|scale|bias` in their place.
 """
 
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from device_runtime.arithmetic import Decode, Dense, Gru, Layer, Linear, Model
+from device_runtime.arithmetic import Decode, Dense, Gru, Layer, Linear, Model, Sru
 from device_runtime.errors import BundleError
 from device_runtime.npz import Array
 from device_runtime.products import MAX_COLUMNS, MAX_GAIN, Affine, Factored, Product
@@ -46,6 +47,8 @@ def _describe_layer(layer: Layer) -> dict[str, Any]:
             return {"kind": "dense", "hop": layer.hop, "output_gain": float(layer.output_gain)}
         case Gru():
             return {"kind": "gru"}
+        case Sru():
+            return {"kind": "sru"}
         case Decode():
             return {"kind": "decode"}
 
@@ -59,6 +62,8 @@ def matrices(model: Model) -> dict[str, Product]:
                 named[f"layers.{i}"] = layer.affine
             case Gru():
                 named |= {f"layers.{i}.input": layer.input, f"layers.{i}.state": layer.state}
+            case Sru():
+                named[f"layers.{i}.input"] = layer.input
             case Decode():
                 pass  # it multiplies by the matrix of the GRU before it
     named["head"] = model.head
@@ -76,6 +81,9 @@ def arrays(model: Model) -> dict[str, Array]:
                 named |= _parts(f"layers.{i}", layer.affine)
             case Gru():
                 named |= _parts(f"layers.{i}.input", layer.input) | _parts(f"layers.{i}.state", layer.state)
+            case Sru():
+                named |= _parts(f"layers.{i}.input", layer.input)
+                named[f"layers.{i}.peephole"] = np.asarray(layer.peephole)
             case Decode():
                 named[f"layers.{i}.positions"] = np.asarray(layer.positions)
     named |= _parts("head", model.head)
@@ -148,9 +156,9 @@ class _Arrays:
             raise BundleError(f"{self.where}: {name}.weight has {columns} columns; exact sums allow {MAX_COLUMNS}")
         return Affine(weight, self._finite(f"{name}.scale", (rows,)), self._finite(f"{name}.bias", (rows,)))
 
-    def positions(self, name: str, hidden: int) -> Array:
-        """The input's share of the gates for each position, (any, 3 hidden)."""
-        return self._finite(name, (None, 3 * hidden))
+    def floats(self, name: str, rows: int | None, columns: int) -> Array:
+        """Numbers that are no matrix of a product; a size that is None may be anything."""
+        return self._finite(name, (rows, columns))
 
     def check_nothing_is_left(self) -> None:
         if self.left:
@@ -206,10 +214,20 @@ def _gru(taken: _Arrays, name: str, entry: Mapping[str, Any], inputs: int, befor
     return Gru(taken.product(f"{name}.input", 3 * hidden, inputs), state), hidden
 
 
+def _sru(taken: _Arrays, name: str, entry: Mapping[str, Any], inputs: int, before: _Before) -> tuple[Sru, int]:
+    product = taken.product(f"{name}.input", None, inputs)
+    hidden, beyond = divmod(product.rows, 4)
+    if beyond:
+        raise BundleError(
+            f"{taken.where}: {name}.input.weight has {product.rows} rows, expected four for each unit. {_AGAIN}"
+        )
+    return Sru(product, taken.floats(f"{name}.peephole", 2, hidden)), hidden
+
+
 def _decode(taken: _Arrays, name: str, entry: Mapping[str, Any], inputs: int, before: _Before) -> tuple[Decode, int]:
     if not before or not isinstance(before[-1], Gru):
         raise BundleError(f"{taken.where}: {name} decodes, but no GRU layer comes right before it. {_AGAIN}")
-    positions = taken.positions(f"{name}.positions", before[-1].hidden)
+    positions = taken.floats(f"{name}.positions", None, 3 * before[-1].hidden)
     if positions.size > MAX_VALUES:
         raise BundleError(
             f"{taken.where}: {name} would make {positions.size} values a step; at most {MAX_VALUES} are allowed"
@@ -217,7 +235,7 @@ def _decode(taken: _Arrays, name: str, entry: Mapping[str, Any], inputs: int, be
     return Decode(positions), before[-1].hidden
 
 
-_KINDS: dict[str, Callable[..., tuple[Layer, int]]] = {"dense": _dense, "gru": _gru, "decode": _decode}
+_KINDS: dict[str, Callable[..., tuple[Layer, int]]] = {"dense": _dense, "gru": _gru, "sru": _sru, "decode": _decode}
 
 
 def _linear(taken: _Arrays, structure: Mapping[str, Any], positions: int) -> Linear | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from device_runtime import bundle, engines, golden
-from device_runtime.arithmetic import Affine, Decode, Dense, Float32, Gru, Layer, Linear, Model
+from device_runtime.arithmetic import Affine, Decode, Dense, Float32, Gru, Layer, Linear, Model, Sru
 from device_runtime.manifest import Manifest
 
 NATIVE = ["native"] if engines.ENGINES["native"].is_installed() else []
@@ -34,6 +34,9 @@ SMOOTH = {
 
 SLIDING_AND_GRU = (("dense", 16, 40, 20), ("gru", 24))
 """The shape that is shipped, smaller: (kind, rows, columns, hop) slides along the input; (kind, units) recurs."""
+
+SRUS = (("dense", 16, 40, 20), ("sru", 24), ("sru", 9))
+"""Units that hear their own state alone: (kind, units)."""
 
 FORECASTER = (("gru", 12), ("decode", 4))
 """What a forecaster has behind it: (kind, positions) decodes."""
@@ -62,6 +65,10 @@ def tiny_model(
             size = built[-1].outputs(size)
         elif kind == "gru":
             built.append(Gru(_affine(rng, 3 * rows, size, sparsity), _affine(rng, 3 * rows, rows, sparsity)))
+            size = rows
+        elif kind == "sru":
+            peephole = rng.normal(0, 1, (2, rows)).astype(np.float32)
+            built.append(Sru(_affine(rng, 4 * rows, size, sparsity), peephole))
             size = rows
         else:
             built.append(Decode(rng.normal(0, 1, (rows, 3 * size)).astype(np.float32)))

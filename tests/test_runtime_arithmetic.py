@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from device_runtime import arithmetic, fixed_point
-from device_runtime.arithmetic import Affine, Dense, Float32, Gru, Model, Product
+from device_runtime.arithmetic import Affine, Dense, Float32, Gru, Model, Product, Sru
 from factored_models import FACTORED
-from models import SLIDING_AND_GRU, random_frames, tiny_model
+from models import SLIDING_AND_GRU, SRUS, random_frames, tiny_model
 from streams import FORECASTERS, streams
 
 f32 = np.float32
@@ -66,6 +66,18 @@ def plain_gru(layer: Gru, gx: list[f32], h: list[f32]) -> list[f32]:
     return after
 
 
+def plain_sru(layer: Sru, g: list[f32], c: list[f32]) -> tuple[list[int], list[f32]]:
+    forget, reset = layer.peephole
+    outputs, after = [], []
+    for i, (x, gf, gr, p) in enumerate(zip(*np.reshape(g, (4, -1)), strict=True)):
+        f = plain_table("sigmoid", gf + f32(forget[i] * c[i]))
+        r = plain_table("sigmoid", gr + f32(reset[i] * c[i]))
+        blended = f32(f32(c[i] - x) * f) + x
+        after.append(f32(plain_clip(plain_round(blended * f32(32768)), -32767, 32767) / 32768))
+        outputs.append(f32(f32(after[i] - p) * r) + p)
+    return plain_int8(outputs), after
+
+
 def plain_step(model: Model, frame: Float32, state: Float32) -> tuple[list[f32], list[f32]]:
     wanted = [f32(x * model.input_gain) + e for x, e in zip(frame, state, strict=False)]
     next_state = [w - f32(plain_round(w)) for w in wanted]
@@ -82,6 +94,10 @@ def plain_step(model: Model, frame: Float32, state: Float32) -> tuple[list[f32],
             h = plain_gru(layer, plain_product(layer.input, q), h)
             next_state += h
             q = plain_int8(h)
+        elif isinstance(layer, Sru):
+            c = list(state[len(next_state) : len(next_state) + layer.hidden])
+            q, c = plain_sru(layer, plain_product(layer.input, q), c)
+            next_state += c
         else:
             decoded = [plain_int8(plain_gru(model.layers[i - 1], list(row), h)) for row in layer.positions]
     scores = [score for q in decoded or [q] for score in plain_product(model.head, q)]
@@ -105,6 +121,8 @@ def plain_step(model: Model, frame: Float32, state: Float32) -> tuple[list[f32],
         (TWO_GRUS, 10, 1),
         (DENSE_TWICE_AND_TWO_GRUS, 21, 1),
         (DENSE_TWICE_AND_TWO_GRUS, 21, 20),  # nearly everything saturates
+        (SRUS, 200, 1),
+        ((("sru", 11), ("gru", 6), ("sru", 4)), 21, 20),
     ],
 )
 def test_the_step_has_the_bits_of_plain_python(layers, feature_size, gain):
