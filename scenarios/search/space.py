@@ -183,7 +183,7 @@ CELLS = {cell.name: cell for cell in (Gru(), Sru())}
 BITS = {"8": Linear(8), "4": Linear(4), "4-log": PowersOfTwo(4)}
 """Of the weights; the engines run all of them on the int8 grid, and store them in so many."""
 
-BLOCKS = {"8x1": (8, 1), "8x2": (8, 2), "16x1": (16, 1), "16x2": (16, 2)}
+BLOCKS = {"1x1": (1, 1), "8x1": (8, 1), "8x2": (8, 2), "16x1": (16, 1), "16x2": (16, 2)}
 """Rows x columns that are zero together."""
 
 
