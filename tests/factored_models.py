@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from device_runtime.arithmetic import Affine, Decode, Dense, Factored, Layer, Model, Product
+from device_runtime.arithmetic import Affine, Decode, Dense, Factored, Layer, Model, Product, Sru
 from models import tiny_model
 
 
@@ -34,6 +34,8 @@ def factored(model: Model, ranks: Sequence[int], seed: int = 0) -> Model:
             layers.append(dataclasses.replace(layer, affine=made(layer.affine)))
         elif isinstance(layer, Decode):
             layers.append(layer)
+        elif isinstance(layer, Sru):
+            layers.append(dataclasses.replace(layer, input=made(layer.input)))
         else:
             layers.append(dataclasses.replace(layer, input=made(layer.input), state=made(layer.state)))
     return dataclasses.replace(model, layers=tuple(layers), head=made(model.head))

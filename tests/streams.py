@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from device_runtime.arithmetic import Affine, Decode, Dense, Float32, Gru, Layer, Model
+from device_runtime.arithmetic import Affine, Decode, Dense, Float32, Gru, Layer, Model, Sru
 from models import random_frames, tiny_model
 
 MODELS = {
@@ -40,6 +40,8 @@ def scaled(model: Model, factor: float, weight: int | None = None) -> Model:
             layers.append(dataclasses.replace(layer, affine=_scaled(layer.affine, factor, weight)))
         elif isinstance(layer, Decode):
             layers.append(Decode(layer.positions * np.float32(factor)))
+        elif isinstance(layer, Sru):
+            layers.append(Sru(_scaled(layer.input, factor, weight), layer.peephole * np.float32(factor)))
         else:
             layers.append(Gru(_scaled(layer.input, factor, weight), _scaled(layer.state, factor, weight)))
     head = _scaled(model.head, factor, weight)

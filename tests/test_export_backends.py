@@ -15,17 +15,20 @@ from device_runtime.arithmetic import Model
 from device_runtime.bundle import Bundle
 from device_runtime.engines import Engine, litert, onnx
 from device_runtime.fixed_point import SIGMOID_Q15, TANH_Q15
+from device_runtime.weights import arrays
 from export.litert import Litert
 from export.onnx import Onnx
 from export.tables import upper_half
 from factored_models import FACTORED
 from models import tiny_manifest
 from sparse_models import on_grid, with_weights, without_blocks
+from sru_models import FACTORED_SRUS, SRU_MODELS
 from streams import FORECASTERS, MODELS, streams
 
 FRAMES = 1_100
 FRAMES_OF_FACTORS = 200
-EVERY = MODELS | FORECASTERS
+EVERY = MODELS | FORECASTERS | SRU_MODELS
+LOW_RANK = FACTORED | FACTORED_SRUS
 BACKENDS = {"onnx": (Onnx(), onnx.load_engine), "litert": (Litert(), litert.load_engine)}
 
 
@@ -47,10 +50,10 @@ def test_no_bit_differs_from_the_arithmetic(name, shape, tmp_path):
 
 
 @pytest.mark.parametrize("change", [lambda weight: weight, without_blocks(0.6), on_grid(18)])
-@pytest.mark.parametrize("shape", FACTORED)
+@pytest.mark.parametrize("shape", LOW_RANK)
 @pytest.mark.parametrize("name", BACKENDS)
 def test_no_bit_differs_where_matrices_are_two_factors(name, shape, change, tmp_path):
-    model = with_weights(FACTORED[shape], change)
+    model = with_weights(LOW_RANK[shape], change)
     engine = export_and_load(name, model, tmp_path)
     hard = streams(model, FRAMES_OF_FACTORS)
     frames = np.concatenate([hard[what] for what in ("lively", "saturating", "ties")])
@@ -90,13 +93,13 @@ def test_the_same_model_gives_the_same_file(name, tmp_path):
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
+@pytest.mark.parametrize("shape", ["sliding dense and GRU", "sliding dense and SRU", "two SRUs of low rank"])
 @pytest.mark.parametrize(("name", "most"), [("onnx", 12), ("litert", 24)])
-def test_a_file_is_little_more_than_its_weights(name, most, tmp_path):
+def test_a_file_is_little_more_than_its_weights(name, most, shape, tmp_path):
     backend, _ = BACKENDS[name]
-    model = MODELS["sliding dense and GRU"]
+    model = (EVERY | LOW_RANK)[shape]
     backend.write(model, tmp_path / "file")
-    affines = [model.layers[0].affine, model.layers[1].input, model.layers[1].state, model.head]
-    weights = sum(affine.weight.nbytes + affine.scale.nbytes + affine.bias.nbytes for affine in affines)
+    weights = sum(array.nbytes for array in arrays(model).values())
     assert (tmp_path / "file").stat().st_size < weights + most * 1024
 
 
