@@ -11,6 +11,7 @@ from device_runtime.weights import arrays, matrices
 from factored_models import factored
 from models import FORECASTER, SRUS, random_frames, tiny_model
 from scenarios.comparing.parts import Part, difference, parts, with_matrices
+from scenarios.comparing.parts_page import parts_section
 from scenarios.comparing.rounding import GRIDS, rounded
 from scenarios.comparing.silence import silenced, units
 from scenarios.comparing.transplant import moved, transplant
@@ -206,6 +207,12 @@ def test_the_state_and_the_outputs_of_a_silenced_sru_unit_stay_zero(ranks):
         deaf = replace(model, layers=(*model.layers[:2], Sru(unread[0], model.layers[2].peephole)))
         assert np.array_equal(answers(deaf), answers(silenced(units(model)[4], model)))
         assert np.array_equal(answers(replace(model, head=unread[1])), answers(quiet))
+
+
+def test_the_page_says_what_a_part_of_an_sru_is_relative_to():
+    of = "replaced by the other model's, relative to the largest state of its SRU, and the rest left as it is"
+    assert of in parts_section("", {}, {}, "%", tiny_model(0, SRUS)).text
+    assert "the other model's, exactly, and the rest" in parts_section("", {}, {}, "%", tiny_model(0, SHAPE)).text
 
 
 def test_models_say_what_keeps_their_parts_apart():
