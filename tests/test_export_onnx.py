@@ -18,11 +18,10 @@ from device_runtime.engines.onnx import session_options
 from export.onnx import Onnx
 from export.onnx_graph import IR_VERSION, OPSET
 from factored_models import FACTORED
-from sru_models import FACTORED_SRUS, SRU_MODELS
-from streams import FORECASTERS, MODELS
+from streams import FORECASTERS, MODELS, SRU_MODELS
 
 LOW_RANK = {f"{shape}, low rank": model for shape, model in FACTORED.items()}
-EVERY = MODELS | FORECASTERS | LOW_RANK | SRU_MODELS | FACTORED_SRUS
+EVERY = MODELS | FORECASTERS | LOW_RANK | SRU_MODELS
 PRODUCTS = {
     "sliding dense and GRU": 4,
     "two GRUs": 5,
@@ -35,14 +34,13 @@ PRODUCTS = {
     "both matrices of a GRU, low rank": 5,
     "sliding dense layers and a head, low rank": 10,
     "a forecaster, low rank": 10,
-    "an SRU alone": 2,
-    "two SRUs": 4,
-    "one unit": 2,
-    "a GRU after an SRU": 4,
-    "an SRU below a forecaster": 6,
-    "a linear map beside an SRU": 3,
-    "two SRUs of low rank": 8,
-    "a GRU of low rank after an SRU of low rank": 7,
+    "units of their own behind a dense layer": 4,
+    "one unit of its own": 2,
+    "a GRU among them": 5,
+    "decoding from a GRU behind them": 6,
+    "a linear map beside them": 3,
+    "more units than a matrix has columns": 3,
+    "units of their own, low rank": 8,
 }
 PLAIN = {
     "Add", "Cast", "Clip", "Concat", "Floor", "Gather", "MatMulInteger", "Mul", "Relu", "Reshape", "Split", "Sub",
@@ -94,7 +92,7 @@ def test_the_tables_are_folded_when_the_session_loads(tmp_path):
     assert not {"CumSum", "Slice", "Neg"} & {node.op_type for node in graph.node}
 
 
-@pytest.mark.parametrize("shape", ["sliding dense and GRU", "a forecaster", "two SRUs"])
+@pytest.mark.parametrize("shape", ["sliding dense and GRU", "a forecaster", "a GRU among them"])
 def test_the_fastest_level_of_optimization_would_fuse_nothing_either(shape, tmp_path):
     Onnx().write(EVERY[shape], tmp_path / "model.onnx")
     options = session_options()
