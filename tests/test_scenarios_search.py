@@ -108,7 +108,7 @@ def test_an_impossible_budget_says_which_limit_excludes_everything_and_what_is_n
     code, _, complaint = tinyrnn("search", "tiny.py", "--board", "pi-zero-2w", "--budget", budget, "--fix", held)
     assert code == 2
     assert f"tinyrnn: the budget excludes every candidate: {told}" in complaint
-    assert "The nearest candidate (hidden " in complaint
+    assert "The nearest candidate (cell " in complaint
     near = complaint.partition("needs: --budget ")[2]
     assert not Path("runs").exists()
     plan = Plan("tiny.py", "pi-zero-2w", near, 1, "runs")
