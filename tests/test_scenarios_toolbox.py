@@ -59,6 +59,16 @@ def test_the_front_leaves_out_what_is_larger_and_not_better():
     assert errors.y == pytest.approx((0.92, 0.90))
 
 
+def test_a_training_that_failed_is_in_the_table_and_not_in_the_plot(tmp_path):
+    page.write([*OUTCOMES, outcome("cells", "vanilla", 0.2, 10)], speech, tmp_path)
+    plot, table = json.loads((tmp_path / "report.json").read_text())["sections"]
+    (chart,) = plot["charts"]
+    assert [points["name"] for points in chart["points"]] == ["dense", "pruned"]
+    assert chart["caption"].endswith("What is worse than 70 is in the table alone.")
+    assert min(chart["lines"][0]["x"]) == 25
+    assert [row["name"] for row in table["tables"][0]["rows"]][-1] == "cells: vanilla"
+
+
 def test_the_page_names_every_point(tmp_path):
     text = page.write(OUTCOMES, speech, tmp_path).read_text()
     assert "pruned: 1x1: 90.0%, 30.0 KB" in text

@@ -50,6 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
         task = TASKS[args.task]
         known = list(task.contestants())
         chosen = [of_file(path) for path in args.recipe] or choose(known, args.only)
+        shown = known if args.recipe else chosen
         folder = args.runs / NAME / task.NAME
         if args.again:
             weigh_again(folder)
@@ -59,14 +60,19 @@ def main(arguments: list[str] | None = None) -> int:
             Outcome.from_dict(json.loads(path.read_text())) for path in sorted((folder / OUTCOMES).glob("*.json"))
         ]
         of_files = sorted({(o.group, o.name) for o in outcomes if o.group == FOUND})
-        rows = [(c.group, c.name) for c in (known if args.recipe else chosen)] + of_files
-        in_order = [o for row in rows for o in outcomes if (o.group, o.name) == row]
-        print(page.markdown(in_order, task.SHOWN))
-        print(f"\nreport  {page.write(in_order, task, folder)}")
+        print(page.markdown(_in_order(outcomes, shown, of_files), task.SHOWN))
+        print(f"\nreport  {page.write(_in_order(outcomes, known, of_files), task, folder)}")
     except TinyRnnError as error:
         print(error, file=sys.stderr)
         return error.exit_code
     return 0
+
+
+def _in_order(
+    outcomes: list[Outcome], contestants: Sequence[Contestant], beyond: list[tuple[str, str]]
+) -> list[Outcome]:
+    rows = [(c.group, c.name) for c in contestants] + beyond
+    return [o for row in rows for o in outcomes if (o.group, o.name) == row]
 
 
 def choose(contestants: Sequence[Contestant], wanted: Sequence[str]) -> list[Contestant]:

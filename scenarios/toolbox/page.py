@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from statistics import mean
@@ -17,8 +17,6 @@ from scenarios.toolbox.contestant import Outcome
 from scenarios.toolbox.task import Shown, Task, formats
 
 COLUMNS = (
-    Column("lowest seed", 4),
-    Column("highest seed", 4),
     Column("on a device", 1, "KB", bars=True),
     Column("model.native", 1, "KB"),
     Column("non-zeros", 0),
@@ -27,7 +25,7 @@ COLUMNS = (
     Column("seeds", 0),
     Column("differing bits", 0),
 )
-"""Behind those that the task shows."""
+"""Behind those that the task shows, and the headline's of the lowest and the highest seed."""
 
 
 @dataclass(frozen=True)
@@ -112,32 +110,41 @@ def front(outcomes: Sequence[Outcome], shown: Shown) -> Line:
     """The means that none beats in both the headline and bytes."""
     sign = 1 if shown.higher_is_better else -1
     best: list[tuple[float, float]] = []
-    for size, value in sorted((m.device_kb, m.measured[0]) for m in means(outcomes)):
+    for size, value in sorted((m.device_kb, m.measured[0]) for m in _drawn(means(outcomes), shown)):
         if not best or sign * value > sign * best[-1][1]:
             best.append((size, value))
     y = tuple(shown.times * value for _, value in best)
     return Line("none is better and smaller", tuple(size for size, _ in best), y, quiet=True)
 
 
+def _drawn(table: list[Mean], shown: Shown) -> list[Mean]:
+    """All where none is good enough."""
+    return [m for m in table if shown.is_drawn(m.measured[0])] or table
+
+
 def write(outcomes: Sequence[Outcome], task: Task, folder: Path) -> Path:
     """The page with the plot and the table, in `folder`."""
     shown, table = task.SHOWN, means(outcomes)
     told = next(iter(formats(shown).values()))
+    drawn = _drawn(table, shown)
     points = []
-    for group in dict.fromkeys(m.group for m in table):
-        own = [m for m in table if m.group == group]
+    for group in dict.fromkeys(m.group for m in drawn):
+        own = [m for m in drawn if m.group == group]
         titles = tuple(f"{m.title}: {told.format(m.measured[0])}, {m.device_kb:.1f} KB" for m in own)
         x, y = tuple(m.device_kb for m in own), tuple(shown.times * m.measured[0] for m in own)
         points.append(Points(group, x, y, titles))
+    left_out = f" What is worse than {shown.worst:g} is in the table alone." if len(drawn) < len(table) else ""
     plot = Chart(
-        f"Mean {shown.axis} over the seeds against bytes on a device; point at a mark for its name.",
+        f"Mean {shown.axis} over the seeds against bytes on a device; point at a mark for its name.{left_out}",
         "KB on a device",
         shown.axis,
         lines=(front(outcomes, shown),),
         points=tuple(points),
         x_is_log=True,
     )
-    everything = Table("Means over the seeds.", (*shown.columns, *COLUMNS), tuple(m.row for m in table))
+    spread = tuple(replace(shown.columns[0], name=f"{which} seed", bars=False) for which in ("lowest", "highest"))
+    columns = (*shown.columns, *spread, *COLUMNS)
+    everything = Table("Means over the seeds.", columns, tuple(m.row for m in table))
     content = SeriesReport(
         name=f"toolbox_{task.NAME}",
         title=f"What each method buys: {task.NAME}",

@@ -25,6 +25,14 @@ class Shown:
     times: float = 1.0
     """From the headline to the plot's axis."""
 
+    worst: float | None = None
+    """On the axis; what is worse, such as a training that failed, would press all else together."""
+
+    def is_drawn(self, headline: float) -> bool:
+        """Whether it has a point in the plot."""
+        value = self.times * headline
+        return self.worst is None or (value >= self.worst if self.higher_is_better else value <= self.worst)
+
 
 class Task(Protocol):
     """One task, as a module."""
