@@ -41,6 +41,7 @@ static PyObject *model_new(PyTypeObject *type, PyObject *args, PyObject *keyword
     }
     self->model = model;
     self->memory = memory;
+    self->scores = self->states = (answers){{NULL, NULL}, 0};
 done:
     PyBuffer_Release(&file);
     return (PyObject *)self;
@@ -51,6 +52,10 @@ static void model_dealloc(PyObject *object) {
     PyTypeObject *type = Py_TYPE(object);
     tinyrnn_close(self->model);
     free(self->memory);
+    for (int i = 0; i < 2; i++) {
+        Py_XDECREF(self->scores.of[i]);
+        Py_XDECREF(self->states.of[i]);
+    }
     PyObject_Free(object);
     Py_DECREF(type);
 }
@@ -108,8 +113,9 @@ done:
     return answer;
 }
 
-/* One frame, into new arrays. */
-static PyObject *step_anew(const tinyrnn *model, PyObject *frame, PyObject *state) {
+/* One frame, into arrays that nobody else holds. */
+static PyObject *step_anew(Model *self, PyObject *frame, PyObject *state) {
+    const tinyrnn *model = self->model;
     const Py_ssize_t state_size = tinyrnn_state_size(model), score_count = tinyrnn_score_count(model);
     Py_ssize_t one = 1;
     Py_buffer of_frame, of_state;
@@ -121,8 +127,8 @@ static PyObject *step_anew(const tinyrnn *model, PyObject *frame, PyObject *stat
         return NULL;
     }
     float *to_scores, *to_state;
-    PyObject *scores = numpy_floats(1, &score_count, &to_scores), *answer = NULL;
-    PyObject *next = scores == NULL ? NULL : numpy_floats(1, &state_size, &to_state);
+    PyObject *scores = numpy_answer(&self->scores, score_count, &to_scores), *answer = NULL;
+    PyObject *next = scores == NULL ? NULL : numpy_answer(&self->states, state_size, &to_state);
     if (next != NULL) {
         memcpy(to_state, of_state.buf, (size_t)of_state.len);
         tinyrnn_steps(model, NULL, of_frame.buf, 1, to_state, to_scores);
@@ -137,7 +143,7 @@ static PyObject *step_anew(const tinyrnn *model, PyObject *frame, PyObject *stat
 
 static PyObject *model_step(PyObject *self, PyObject *const *args, Py_ssize_t given) {
     if (given == 2) {
-        return step_anew(((Model *)self)->model, args[0], args[1]);
+        return step_anew((Model *)self, args[0], args[1]);
     }
     return run((Model *)self, args, given, 1, 0);
 }
