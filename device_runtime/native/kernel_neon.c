@@ -188,18 +188,22 @@ static inline sums dot(sums sum, const uint8_t *tile, inputs x, codes book, bool
     return sum;
 }
 
-static inline int8x16_t twice(int8x8_t x) { return vcombine_s8(x, x); }
-
-/* Of a tile and the one behind it. */
+/* Of a tile and the one behind it. A multiplication takes the low or the high halves of both its registers, so that
+ * low tiles need their inputs as they lie and the other way round, not each of them twice. */
 static inline sums dot_pair(sums sum, const uint8_t *tiles, const uint8_t *q, bool is_low, codes book, bool is_4bit) {
     const values w = values_of(tiles, book, is_4bit), v = values_of(tiles + (is_4bit ? TILE / 2 : TILE), book, is_4bit);
-    const int8x16_t both = is_low ? vld1q_s8((const int8_t *)q) : twice(vld1_s8((const int8_t *)q));
-    const int32x2_t fours = vreinterpret_s32_s8(vget_low_s8(both));
-    const inputs x = as_one(is_low ? twice(vget_low_s8(both)) : vreinterpretq_s8_s32(vdupq_lane_s32(fours, 0)));
-    const inputs y = as_one(is_low ? twice(vget_high_s8(both)) : vreinterpretq_s8_s32(vdupq_lane_s32(fours, 1)));
+    inputs low_w, high_w, low_v, high_v;
+    if (is_low) {
+        const int8x16_t both = vld1q_s8((const int8_t *)q);
+        low_w = high_v = both, high_w = low_v = as_one(vextq_s8(both, both, 8));
+    } else {
+        const int32x2_t fours = vreinterpret_s32_s8(vld1_s8((const int8_t *)q));
+        low_w = high_w = as_one(vreinterpretq_s8_s32(vdupq_lane_s32(fours, 0)));
+        low_v = high_v = as_one(vreinterpretq_s8_s32(vdupq_lane_s32(fours, 1)));
+    }
     for (int i = 0; i < 4; i++) {
-        int16x8_t low = add_low_products(low_products(w.of[i], x), v.of[i], y);
-        int16x8_t high = add_high_products(high_products(w.of[i], x), v.of[i], y);
+        int16x8_t low = add_low_products(low_products(w.of[i], low_w), v.of[i], low_v);
+        int16x8_t high = add_high_products(high_products(w.of[i], high_w), v.of[i], high_v);
         sum.of[2 * i] = vpadalq_s16(sum.of[2 * i], low);
         sum.of[2 * i + 1] = vpadalq_s16(sum.of[2 * i + 1], high);
     }
@@ -212,5 +216,5 @@ static inline sums dot_pair(sums sum, const uint8_t *tiles, const uint8_t *q, bo
 static bool runs_here(void) { return true; }
 
 const kernel tinyrnn_neon = {"neon", false, {13, 10, 1}, {12, 5, 1}, 256,
-                             runs_here, product, product, &tinyrnn_neon_lines};
+                             runs_here, product, product, &tinyrnn_neon_lines, true};
 #endif

@@ -92,7 +92,7 @@ static size_t arena_bytes(const tinyrnn *model) {
     for (uint32_t i = 0; i < model->matrix_count; i++) {
         take(&at, row_offset_bytes(model, &model->matrices[i]));
         take(&at, tinyrnn_spread_bytes(model->kernel, &model->matrices[i]));
-        take(&at, tinyrnn_plan_bytes(&model->matrices[i]));
+        take(&at, tinyrnn_plan_bytes(model->kernel, &model->matrices[i]));
         take(&at, filled_up_bytes(&model->matrices[i]));
         take(&at, filled_up_bytes(&model->matrices[i]));
     }
@@ -166,7 +166,7 @@ tinyrnn *tinyrnn_open(const void *file, size_t size, const char *name, void *are
         if (spread > 0) {
             tinyrnn_spread(m, base + take(&at, spread));
         }
-        tinyrnn_plan(m, base + take(&at, tinyrnn_plan_bytes(m)));
+        tinyrnn_plan(model->kernel, m, base + take(&at, tinyrnn_plan_bytes(model->kernel, m)));
         m->scale = filled_up(m, m->scale, base + take(&at, filled_up_bytes(m)));
         m->bias = filled_up(m, m->bias, base + take(&at, filled_up_bytes(m)));
     }
