@@ -130,8 +130,7 @@ static PyObject *step_anew(Model *self, PyObject *frame, PyObject *state) {
     PyObject *scores = numpy_answer(&self->scores, score_count, &to_scores), *answer = NULL;
     PyObject *next = scores == NULL ? NULL : numpy_answer(&self->states, state_size, &to_state);
     if (next != NULL) {
-        memcpy(to_state, of_state.buf, (size_t)of_state.len);
-        tinyrnn_steps(model, NULL, of_frame.buf, 1, to_state, to_scores);
+        tinyrnn_steps_from(model, NULL, of_frame.buf, 1, of_state.buf, to_state, to_scores);
         answer = PyTuple_Pack(2, scores, next);
     }
     Py_XDECREF(scores);

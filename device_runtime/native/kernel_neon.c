@@ -216,5 +216,5 @@ static inline sums dot_pair(sums sum, const uint8_t *tiles, const uint8_t *q, bo
 static bool runs_here(void) { return true; }
 
 const kernel tinyrnn_neon = {"neon", false, {13, 10, 1}, {12, 5, 1}, 256,
-                             runs_here, product, product, &tinyrnn_neon_lines, true};
+                             runs_here, product, product, &tinyrnn_neon_lines, products, true};
 #endif

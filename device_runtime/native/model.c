@@ -16,7 +16,7 @@ static size_t largest(size_t a, size_t b) { return a > b ? a : b; }
 
 /* Where everything lies that a step writes to. */
 static void lay_out_scratch(tinyrnn *model) {
-    size_t at = 0, values = model->feature_size, rows = 0, gathered = 0, between = 0;
+    size_t at = 0, values = model->feature_size, rows = 0, sums = 0, gathered = 0, between = 0;
     for (uint32_t i = 0; i < model->matrix_count; i++) {
         const matrix *m = &model->matrices[i];
         rows = largest(rows, m->rows);
@@ -26,6 +26,7 @@ static void lay_out_scratch(tinyrnn *model) {
     for (uint32_t i = 0; i < model->layer_count; i++) {
         layer *l = &model->layers[i];
         values = largest(values, l->outputs);
+        sums = largest(sums, l->kind == DENSE ? l->outputs : 0);
         if (l->kind == GRU) {
             l->h_at = take(&at, 4 * (size_t)l->outputs + SLACK);
             l->hq_at = take(&at, l->outputs + SLACK);
@@ -43,7 +44,7 @@ static void lay_out_scratch(tinyrnn *model) {
     model->error_at = take(&at, 4 * (size_t)model->feature_size + SLACK);
     model->q_at[0] = take(&at, values + SLACK);
     model->q_at[1] = take(&at, values + SLACK);
-    model->ax_at = take(&at, 4 * (rows + 2 * SLACK_ROWS));
+    model->ax_at = take(&at, 4 * (sums + rows + 2 * SLACK_ROWS));
     model->ah_at = take(&at, 4 * (rows + 2 * SLACK_ROWS));
     model->room_at = take(&at, 2 * 4 * (rows / 3 + SLACK_ROWS));
     model->between_at = take(&at, between);

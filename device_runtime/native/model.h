@@ -128,6 +128,8 @@ typedef struct {
     void (*product)(const matrix *m, const int8_t *q, int32_t *acc, uint8_t *gathered);
     void (*product_back)(const matrix *m, const int8_t *q, int32_t *acc, uint8_t *gathered); /* see product.h */
     const elementwise *lines;
+    /* the same for windows of the inputs, each `hop` behind the one before -> acc (windows, rows) */
+    void (*products)(const matrix *m, const int8_t *q, uint32_t hop, uint32_t windows, int32_t *acc, uint8_t *gathered);
     bool takes_columns; /* it looks inputs up by matrix.input_columns, of matrices of up to 256 columns */
 } kernel;
 

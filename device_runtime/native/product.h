@@ -172,8 +172,7 @@ ALWAYS_INLINE void sparse_product(const matrix *m, const uint8_t *inputs_at, int
 #undef RUN
 }
 
-static void product(const matrix *m, const int8_t *q, int32_t *acc, uint8_t *gathered) {
-    const uint8_t *x = (const uint8_t *)q;
+ALWAYS_INLINE void product_of(const matrix *m, const uint8_t *x, int32_t *acc, uint8_t *gathered) {
     if (m->is_sparse) {
         const size_t count = m->tile_count * (m->tile_columns / m->block_columns);
         if (m->is_gathered && (m->index_bytes > 1 || !gather_fast(m, count, x, gathered))) {
@@ -197,6 +196,19 @@ static void product(const matrix *m, const int8_t *q, int32_t *acc, uint8_t *gat
             acc[row] *= m->steps[row];
         }
     }
+}
+
+/* One window after the other: what the last block of rows writes too much, the next window overwrites. */
+static void products(const matrix *m, const int8_t *q, uint32_t hop, uint32_t windows, int32_t *acc,
+                     uint8_t *gathered) {
+    const uint8_t *x = (const uint8_t *)q;
+    for (; windows > 0; windows--, x += hop, acc += m->rows) {
+        product_of(m, x, acc, gathered);
+    }
+}
+
+static void product(const matrix *m, const int8_t *q, int32_t *acc, uint8_t *gathered) {
+    products(m, q, 0, 1, acc, gathered);
 }
 
 #if !defined(PAIRS)
