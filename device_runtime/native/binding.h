@@ -46,6 +46,9 @@ int numpy_view(PyObject *object, int writable, Py_buffer *view);
 /* A new array of float32 of one or two dimensions, not yet filled; it needs NumPy. */
 PyObject *numpy_floats(int dimensions, const Py_ssize_t *shape, float **data);
 
+/* numpy.ascontiguousarray(object, float32) */
+PyObject *numpy_plain(PyObject *object);
+
 /* A row of so many float32 as an answer, not yet filled: one of those that nobody else holds, or a new one. */
 PyObject *numpy_answer(answers *kept, Py_ssize_t size, float **data);
 

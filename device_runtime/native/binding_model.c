@@ -140,9 +140,21 @@ static PyObject *step_anew(Model *self, PyObject *frame, PyObject *state) {
     return answer;
 }
 
+/* The same for what is no row of float32 as it lies: a view with gaps, another type. The rare case pays for copies. */
+static PyObject *step_copies(Model *self, PyObject *frame, PyObject *state) {
+    PyErr_Clear();
+    PyObject *plain_frame = numpy_plain(frame), *plain_state = plain_frame == NULL ? NULL : numpy_plain(state);
+    PyObject *answer = plain_state == NULL ? NULL : step_anew(self, plain_frame, plain_state);
+    Py_XDECREF(plain_frame);
+    Py_XDECREF(plain_state);
+    return answer;
+}
+
 static PyObject *model_step(PyObject *self, PyObject *const *args, Py_ssize_t given) {
     if (given == 2) {
-        return step_anew((Model *)self, args[0], args[1]);
+        PyObject *answer = step_anew((Model *)self, args[0], args[1]);
+        const int is_refused = answer == NULL && PyErr_ExceptionMatches(PyExc_ValueError);
+        return is_refused ? step_copies((Model *)self, args[0], args[1]) : answer;
     }
     return run((Model *)self, args, given, 1, 0);
 }
@@ -187,7 +199,7 @@ static PyObject *get_labels(PyObject *self, void *unused) {
 
 static PyMethodDef model_methods[] = {
     {"step", (PyCFunction)(void (*)(void))model_step, METH_FASTCALL,
-     "step(frame, state) -> (scores, next_state): one frame, new NumPy arrays. step(frame, state, scores, next_state): "
+     "step(frame, state) -> (scores, next_state): one frame, NumPy arrays that nobody else holds. step(frame, state, scores, next_state): "
      "no NumPy is needed; the last two are written to, and state may be next_state."},
     {"steps", (PyCFunction)(void (*)(void))model_steps, METH_FASTCALL,
      "steps(frames, state, scores, next_state): many frames of one stream."},

@@ -123,6 +123,15 @@ PyObject *numpy_floats(int dimensions, const Py_ssize_t *shape, float **data) {
     return made;
 }
 
+PyObject *numpy_plain(PyObject *object) {
+    PyObject *module = PyImport_ImportModule("numpy"), *plain = NULL;
+    if (module != NULL) {
+        plain = PyObject_CallMethod(module, "ascontiguousarray", "Os", object, "f4");
+    }
+    Py_XDECREF(module);
+    return plain;
+}
+
 /* Whoever holds a view of an array, or its buffer, holds the array too. What its shape, type and flags are now counts,
  * for a caller may have changed them. */
 static int is_free(PyObject *made, Py_ssize_t size, Py_buffer *view) {
