@@ -17,14 +17,16 @@ ALWAYS_INLINE void gather_out_of(const matrix *m, size_t count, const uint8_t *r
     }
     const uint8_t *restrict at = m->input_columns, *end = at + count;
     for (; at < end; at += 64, gathered += 64) { /* 64 at a time, of which the last may be none of them */
-        for (int part = 0; part < 64; part += 16) {
-            const uint8x16_t columns = vld1q_u8(at + part);
-            uint8x16_t found = vqtbl4q_u8(table[0], columns);
+        const uint8x16x4_t columns = vld1q_u8_x4(at);
+        uint8x16x4_t found;
+        for (int i = 0; i < 4; i++) {
+            found.val[i] = vqtbl4q_u8(table[0], columns.val[i]);
             for (int next = 1; next < tables; next++) {
-                found = vqtbx4q_u8(found, table[next], vsubq_u8(columns, vdupq_n_u8((uint8_t)(IN_TABLE * next))));
+                const uint8x16_t there = vsubq_u8(columns.val[i], vdupq_n_u8((uint8_t)(IN_TABLE * next)));
+                found.val[i] = vqtbx4q_u8(found.val[i], table[next], there);
             }
-            vst1q_u8(gathered + part, found);
         }
+        vst1q_u8_x4(gathered, found);
     }
 }
 

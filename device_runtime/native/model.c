@@ -81,6 +81,23 @@ static const float *filled_up(const matrix *m, const float *values, uint8_t *to)
     return bytes == 0 ? values : memcpy(memset(to, 0, bytes), values, sizeof(float) * m->rows);
 }
 
+/* The rows of all windows of a dense layer as one matrix's: its sums become outputs in one pass. */
+static size_t all_windows_bytes(const layer *l) {
+    return l->kind == DENSE ? sizeof(matrix) + 2 * sizeof(float) * (l->outputs + SLACK_ROWS) : 0;
+}
+
+static const matrix *all_windows(const layer *l, uint8_t *to) {
+    matrix *all = (matrix *)(void *)to;
+    float *scale = (float *)(void *)(all + 1), *bias = scale + l->outputs + SLACK_ROWS;
+    const uint32_t rows = l->input->rows;
+    memset(to, 0, all_windows_bytes(l));
+    for (uint32_t i = 0; i < l->outputs; i++) {
+        scale[i] = l->input->scale[i % rows], bias[i] = l->input->bias[i % rows];
+    }
+    *all = (matrix){.rows = l->outputs, .scale = scale, .bias = bias};
+    return all;
+}
+
 static size_t zeros_bytes(const tinyrnn *model) {
     return model->decoded > 0 ? 4 * (3 * (size_t)model->decoded + SLACK_ROWS) : 0;
 }
@@ -96,6 +113,9 @@ static size_t arena_bytes(const tinyrnn *model) {
         take(&at, tinyrnn_plan_bytes(model->kernel, &model->matrices[i]));
         take(&at, filled_up_bytes(&model->matrices[i]));
         take(&at, filled_up_bytes(&model->matrices[i]));
+    }
+    for (uint32_t i = 0; i < model->layer_count; i++) {
+        take(&at, all_windows_bytes(&model->layers[i]));
     }
     take(&at, zeros_bytes(model));
     take(&at, model->scratch_size);
@@ -170,6 +190,10 @@ tinyrnn *tinyrnn_open(const void *file, size_t size, const char *name, void *are
         tinyrnn_plan(model->kernel, m, base + take(&at, tinyrnn_plan_bytes(model->kernel, m)));
         m->scale = filled_up(m, m->scale, base + take(&at, filled_up_bytes(m)));
         m->bias = filled_up(m, m->bias, base + take(&at, filled_up_bytes(m)));
+    }
+    for (uint32_t i = 0; i < model->layer_count; i++) {
+        layer *l = &model->layers[i];
+        l->all = l->kind == DENSE ? all_windows(l, base + take(&at, all_windows_bytes(l))) : NULL;
     }
     model->zeros = memset(base + take(&at, zeros_bytes(model)), 0, zeros_bytes(model));
     model->scratch = base + take(&at, model->scratch_size);

@@ -85,6 +85,7 @@ typedef struct {
     uint32_t inputs, outputs;
     uint32_t hop, windows; /* dense */
     float output_gain;     /* dense */
+    const matrix *all;     /* dense: scale and bias of the rows of all windows; no weights */
     const matrix *input;
     const matrix *state;   /* GRU; its units are `outputs` */
     size_t h_at, hq_at;    /* GRU: float32 state and its int8 copy, in the scratch; decode: h_at, that of a position */

@@ -111,13 +111,9 @@ static void step(const tinyrnn *model, uint8_t *scratch, const float *frame, flo
             q = bytes(scratch, model->q_at[next]);
             tinyrnn_decode(model, scratch, l, q);
         } else {
-            int8_t *outputs = bytes(scratch, model->q_at[next]);
             multiply_windows(model, scratch, l, q, ax);
-            for (uint32_t window = 0; window < l->windows; window++) {
-                const size_t at = (size_t)window * l->input->rows;
-                lines->rectify(l->input, ax + at, l->output_gain, outputs + at);
-            }
-            q = outputs;
+            q = bytes(scratch, model->q_at[next]);
+            lines->rectify(l->all, ax, l->output_gain, q);
             next = 1 - next;
         }
     }
