@@ -43,8 +43,8 @@ class NativeEngine:
     model: Any
     name: str = "native"
     step: Callable[[Float32, Float32], tuple[Float32, Float32]] = field(init=False, repr=False, compare=False)
-    """(feature_size,), (state_size,) -> scores (labels,), next state (state_size,): the model's own, for a function of
-    Python around it would cost as much as all of the call."""
+    """(feature_size,), (state_size,) -> scores (labels,), next state (state_size,). It is the model's own: a function
+    of Python around it would cost as much as the call."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "step", self.model.step)

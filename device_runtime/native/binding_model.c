@@ -199,8 +199,8 @@ static PyObject *get_labels(PyObject *self, void *unused) {
 
 static PyMethodDef model_methods[] = {
     {"step", (PyCFunction)(void (*)(void))model_step, METH_FASTCALL,
-     "step(frame, state) -> (scores, next_state): one frame, NumPy arrays that nobody else holds. step(frame, state, scores, next_state): "
-     "no NumPy is needed; the last two are written to, and state may be next_state."},
+     "step(frame, state) -> (scores, next_state): one frame, NumPy arrays that nobody else holds. step(frame, state, "
+     "scores, next_state): no NumPy is needed; the last two are written to, and state may be next_state."},
     {"steps", (PyCFunction)(void (*)(void))model_steps, METH_FASTCALL,
      "steps(frames, state, scores, next_state): many frames of one stream."},
     {"streams", (PyCFunction)(void (*)(void))model_streams, METH_FASTCALL,

@@ -152,8 +152,8 @@ static inline inputs load_8(const uint8_t *q) {
 static inline codes load_codes(const int8_t *codebook) { return vld1q_s8(codebook); }
 static inline int8x16_t decoded(uint8x16_t code, codes book) { return vqtbl1q_s8(book, code); }
 
-/* Those of the next tile. The compiler is not to know how far tiles lie apart: it would add that to an address for each,
- * where a load can go on by itself. */
+/* Those of the next tile. Were the compiler told how far tiles lie apart, it would add up an address for each of them,
+ * where a load goes on by itself. */
 static inline values next_values(const uint8_t **tiles, codes book, bool is_4bit) {
     const uint8_t *at = *tiles;
     *tiles = at + (is_4bit ? TILE / 2 : TILE);
@@ -188,7 +188,8 @@ static inline sums dot(sums sum, const uint8_t **tiles, inputs x, codes book, bo
 /* Added up in this order: Clang would begin with the pair behind, and has too few registers for the products of two. */
 static inline sums settled(sums sum) {
     int32x4_t *of = sum.of;
-    __asm__("" : "+w"(of[0]), "+w"(of[1]), "+w"(of[2]), "+w"(of[3]), "+w"(of[4]), "+w"(of[5]), "+w"(of[6]), "+w"(of[7]));
+    __asm__("" : "+w"(of[0]), "+w"(of[1]), "+w"(of[2]), "+w"(of[3]));
+    __asm__("" : "+w"(of[4]), "+w"(of[5]), "+w"(of[6]), "+w"(of[7]));
     return sum;
 }
 

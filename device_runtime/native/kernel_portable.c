@@ -100,4 +100,4 @@ const elementwise tinyrnn_portable_lines = {quantize_frame, quantize_state, affi
 #endif
 
 const kernel tinyrnn_portable = {"portable", false, HIGH, {12, 5, 0}, 0,
-                                 runs_here, product, product, &tinyrnn_portable_lines, products};
+                                 runs_here, product, product, &tinyrnn_portable_lines, products, false};

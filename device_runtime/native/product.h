@@ -5,7 +5,8 @@
  * repeated over a tile) and `codes` (the codebook); and start, no_sums, add_sums, load_4, load_8, dot, store_high,
  * store_folded, load_codes and gather_fast, which may say that it has no fast way for a matrix. It may define
  * FOLDS_PAIRS, and store_low for two blocks of 8 rows instead of store_folded for one; and PAIRS, and dot_pair, which
- * does two tiles for less than twice the work of one; CHAINS is 1 then, and there are no BLOCKS.
+ * does two tiles for less than twice the work of one: it and dot then move the pointer to the tiles on, CHAINS is 1 and
+ * there are no BLOCKS.
  */
 
 #include <string.h>
@@ -207,8 +208,10 @@ static void products(const matrix *m, const int8_t *q, uint32_t hop, uint32_t wi
         }
     }
 #undef EACH_WINDOW
-    for (uint32_t i = 0; m->steps != NULL && i < windows * rows; i++) {
-        acc[i] *= m->steps[i % rows];
+    for (uint32_t window = 0; m->steps != NULL && window < windows; window++, acc += rows) {
+        for (uint32_t row = 0; row < rows; row++) {
+            acc[row] *= m->steps[row];
+        }
     }
 }
 
