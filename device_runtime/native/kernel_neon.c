@@ -188,8 +188,8 @@ static inline sums dot(sums sum, const uint8_t **tiles, inputs x, codes book, bo
 /* Added up in this order: Clang would begin with the pair behind, and has too few registers for the products of two. */
 static inline sums settled(sums sum) {
     int32x4_t *of = sum.of;
-    __asm__("" : "+w"(of[0]), "+w"(of[1]), "+w"(of[2]), "+w"(of[3]));
-    __asm__("" : "+w"(of[4]), "+w"(of[5]), "+w"(of[6]), "+w"(of[7]));
+    __asm__("" /* one for all: of two, the second could wait */
+            : "+w"(of[0]), "+w"(of[1]), "+w"(of[2]), "+w"(of[3]), "+w"(of[4]), "+w"(of[5]), "+w"(of[6]), "+w"(of[7]));
     return sum;
 }
 
