@@ -6,10 +6,10 @@ from device_runtime.errors import InputError
 
 
 def refuse_other_cells(model: object) -> None:
-    """InputError for a student (or its config) whose cell is no GRU; what has no choice of cells has GRUs."""
+    """InputError for a student (or its config) whose cell no engine runs; what has no choice of cells has GRUs."""
     cell = getattr(model, "cell", None)
     if cell is not None and not cell.deployed:
         raise InputError(
-            f"a student with cells of {cell.name} is trained and compared, but only gru is deployed: it cannot be "
-            "compressed for a bundle. Leave `cell` out of its StudentConfig."
+            f"a student with cells of {cell.name} is trained and compared, but only gru and sru are deployed: it "
+            "cannot be compressed for a bundle. Leave `cell` out of its StudentConfig."
         )

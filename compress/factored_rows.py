@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from compress.factored_gru import Factors, Matrix
-from compress.rows import Rows, round_half_up
+from compress.factored_cells import Factors, Matrix
+from compress.rows import ONE, Rows, round_half_up
 from compress.weight_grids import INT8, WeightGrid
 from device_runtime import arithmetic
 from device_runtime.fixed_point import INT8_MAX
@@ -21,11 +21,20 @@ class FactoredRows(nn.Module):
 
     gain: torch.Tensor
 
-    def __init__(self, factors: Factors, gain: float, std: float = 1.0, mean: float = 0.0, grid: WeightGrid = INT8):
+    def __init__(
+        self,
+        factors: Factors,
+        gain: float,
+        std: float = 1.0,
+        mean: float = 0.0,
+        grid: WeightGrid = INT8,
+        after: torch.Tensor = ONE,
+    ):
+        """`gain` multiplies what lies between the factors, `after` (rows,) what comes out."""
         super().__init__()
         self.inner = Rows(factors.inner, torch.zeros(factors.rank), std, mean, grid)
         self.register_buffer("gain", torch.tensor(gain, dtype=torch.float32))
-        self.outer = Rows(factors.outer, factors.bias, grid=grid)
+        self.outer = Rows(factors.outer, factors.bias, grid=grid, gain=after)
 
     @property
     def columns(self) -> int:
@@ -58,9 +67,14 @@ class Each(nn.ModuleList):
 
 
 def rows_of(
-    matrix: Matrix, gains: Iterator[float], std: float = 1.0, mean: float = 0.0, grid: WeightGrid = INT8
+    matrix: Matrix,
+    gains: Iterator[float],
+    std: float = 1.0,
+    mean: float = 0.0,
+    grid: WeightGrid = INT8,
+    after: torch.Tensor = ONE,
 ) -> AnyRows:
-    """Those of one matrix, or of its two factors, which take the next of the gains."""
+    """Those of one matrix, or of its two factors, which take the next of the gains; `after` is for the rows."""
     if isinstance(matrix, Factors):
-        return FactoredRows(matrix, next(gains), std, mean, grid)
-    return Rows(matrix.weight, matrix.bias, std, mean, grid)
+        return FactoredRows(matrix, next(gains), std, mean, grid, after)
+    return Rows(matrix.weight, matrix.bias, std, mean, grid, after)

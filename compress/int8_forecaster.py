@@ -14,7 +14,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from compress.int8_layers import STATE_COPY_UNIT, FloatLayers, Int8Layers
+from compress.int8_cells import STATE_COPY_UNIT
+from compress.int8_layers import FloatLayers, Int8Layers
 from compress.recurrence import decode, quantize_state
 from compress.rows import Rows, on_bias_grid
 from compress.weight_grids import ALL_INT8, Grids

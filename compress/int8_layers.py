@@ -1,26 +1,23 @@
-"""The layers that every int8 model in training shares: frames through dense layers and GRUs, in the device's bits."""
+"""The layers that every int8 model in training shares, dense and recurrent ones, in the device's bits."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 import torch
 from torch import nn
 
-from compress.deployed import refuse_other_cells
-from compress.factored_gru import FactoredGru, matrices
-from compress.factored_rows import AnyRows, Each, rows_of
-from compress.recurrence import quantize_frames, quantize_state, recur
+from compress.factored_cells import Recurrent
+from compress.factored_rows import AnyRows, Each
+from compress.int8_cells import Peephole, deployed_cell, int8_cell, passed, unit_of
+from compress.recurrence import quantize_frames
 from compress.rows import Rows, round_half_up
 from compress.weight_grids import ALL_INT8, Grids
 from device_runtime import arithmetic
-from device_runtime.fixed_point import INT8_MAX, STATE_COPY_SCALE
-
-STATE_COPY_UNIT = 1 / STATE_COPY_SCALE
-"""What 1 counts for in the int8 copy of a state: the scale of the inputs that it is."""
+from device_runtime.fixed_point import INT8_MAX
 
 
 class Dense(Protocol):
@@ -31,13 +28,13 @@ class Dense(Protocol):
 
 
 class FloatLayers(Protocol):
-    """What can be quantized: dense layers, then GRUs, then a linear head, on frames normalised by mean and std."""
+    """What can be quantized: dense layers, recurrent ones, a linear head, on frames normalised by mean and std."""
 
     feature_size: int
     mean: torch.Tensor
     std: torch.Tensor
     dense: Sequence[Dense]
-    grus: Sequence[nn.GRU | FactoredGru]
+    grus: Sequence[Recurrent]
     head: nn.Linear
 
 
@@ -61,7 +58,7 @@ class Activations:
     """Of the quantizer, after each frame."""
 
     states: list[torch.Tensor]
-    """Of each GRU, in Q15."""
+    """Of each recurrent layer, in Q15."""
 
     output: torch.Tensor
     """int8 values of the last layer."""
@@ -71,7 +68,7 @@ class Activations:
 
 
 class Int8Layers(nn.Module):
-    """Dense layers, GRUs and a head that compute in int8 and can still be trained."""
+    """Dense and recurrent layers and a head that compute in int8 and can still be trained."""
 
     input_gain: torch.Tensor
     output_gains: torch.Tensor
@@ -83,11 +80,14 @@ class Int8Layers(nn.Module):
         output_gains: Sequence[float],
         factor_gains: Sequence[float] = (),
         grids: Grids = ALL_INT8,
+        state_units: Sequence[float] = (),
     ):
-        """`factor_gains` are those between the factors of GRU matrices that have two, in their order."""
+        """`factor_gains` are those between the factors of recurrent matrices that have two, in their order.
+
+        `state_units` are the largest states of the SRUs.
+        """
         super().__init__()
         self.feature_size = model.feature_size
-        refuse_other_cells(model)
         self.register_buffer("input_gain", torch.tensor(input_gain, dtype=torch.float32))
         self.register_buffer("output_gains", torch.tensor(list(output_gains), dtype=torch.float32))
         mean, std = float(model.mean), float(model.std)
@@ -100,14 +100,15 @@ class Int8Layers(nn.Module):
             first = (1.0, 0.0)
         self.dense = Each(rows)
         inputs: list[AnyRows] = []
-        states: list[AnyRows] = []
-        gains = iter(factor_gains)
-        for gru in model.grus:
-            of_input, of_state = matrices(gru)
-            inputs.append(rows_of(of_input, gains, *first, grid=grids.most if rows or inputs else grids.ends))
-            states.append(rows_of(of_state, gains, grid=grids.most))
+        recurring: list[AnyRows | Peephole] = []
+        gains, units = iter(factor_gains), iter(state_units)
+        for layer in model.grus:
+            grid = grids.most if rows or inputs else grids.ends
+            of_input, own = int8_cell(layer, gains, units, *first, (grid, grids.most))
+            inputs.append(of_input)
+            recurring.append(own)
             first = (1.0, 0.0)
-        self.gru_inputs, self.gru_states = Each(inputs), Each(states)
+        self.gru_inputs, self.gru_states = Each(inputs), nn.ModuleList(recurring)
         self.head = Rows(model.head.weight, model.head.bias, grid=grids.ends)
 
     def run(self, frames: torch.Tensor) -> Activations:
@@ -119,11 +120,9 @@ class Int8Layers(nn.Module):
             v = torch.relu(rows(windows, scale)).flatten(-2)
             q = round_half_up(v * gain).clamp(max=INT8_MAX)
             scale = 1 / gain
-        state_scale = torch.tensor(STATE_COPY_UNIT)
-        for inputs, state in zip(self.gru_inputs, self.gru_states, strict=True):
-            gx = inputs(q, scale)  # (batch, steps, 3 hidden)
-            states.append(recur(gx, *state.parts(state_scale)))
-            q, scale = quantize_state(states[-1]), state_scale
+        for inputs, own in self._recurrent():
+            state, q, scale = passed(inputs, own, q, scale)
+            states.append(state)
         return Activations(whole, errors, states, q, scale)
 
     def layers(self) -> tuple[list[arithmetic.Layer], torch.Tensor]:
@@ -133,8 +132,10 @@ class Int8Layers(nn.Module):
         for hop, rows, gain in zip(self.hops, self.dense, self.output_gains, strict=True):
             layers.append(arithmetic.Dense(rows.affine(scale), hop, np.float32(gain)))
             scale = 1 / gain
-        state_scale = torch.tensor(STATE_COPY_UNIT)
-        for inputs, state in zip(self.gru_inputs, self.gru_states, strict=True):
-            layers.append(arithmetic.Gru(inputs.affine(scale), state.affine(state_scale)))
-            scale = state_scale
+        for inputs, own in self._recurrent():
+            layers.append(deployed_cell(inputs, own, scale))
+            scale = unit_of(own)
         return layers, scale
+
+    def _recurrent(self) -> Iterator[tuple[AnyRows, AnyRows | Peephole]]:
+        return zip(self.gru_inputs, cast(Iterable[AnyRows | Peephole], self.gru_states), strict=True)

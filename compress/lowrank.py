@@ -1,4 +1,4 @@
-"""GRU matrices become products of two thin ones, by the singular values that matter to what the matrices are given."""
+"""Recurrent matrices become products of two thin ones, by the singular values that matter to what they are given."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from compress.deployed import refuse_other_cells
-from compress.factored_gru import FactoredGru, Factors, Matrix, matrices
+from compress.factored_cells import Factors, Matrix, matrices, met, with_matrices
 from compress.int8_layers import FloatLayers, dense_outputs
 from compress.method import Workbench
 from compress.prune import hold_zeros
@@ -23,7 +23,7 @@ inverted."""
 
 @dataclass(frozen=True)
 class LowRank:
-    """Truncate the singular values of each GRU matrix, then train the factors on for some epochs (0: not at all).
+    """Truncate the singular values of each recurrent matrix, then train the factors on for some epochs (0: not at all).
 
     What is kept is what changes the products most: min ||(W - U V^T) C^(1/2)|| with the covariance C of the matrix's
     inputs in calibration (Yuan et al. 2023, ASVD, arXiv:2312.05821; Wang et al. 2024, SVD-LLM, arXiv:2403.07378). The
@@ -46,12 +46,10 @@ class LowRank:
         grus = cast(nn.ModuleList, layers.grus)
         with torch.no_grad():
             for at, inputs in enumerate(_met(layers, bench.calibration)):
-                pair = list(matrices(layers.grus[at]))
-                for which in range(2):
-                    pair[which] = self._factored(
-                        pair[which], inputs[which], _Trial(student, bench, grus, at, pair, which)
-                    )
-                grus[at] = FactoredGru(*pair)
+                made = list(matrices(layers.grus[at]))
+                for which, given in enumerate(inputs):
+                    made[which] = self._factored(made[which], given, _Trial(student, bench, grus, at, made, which))
+                grus[at] = with_matrices(layers.grus[at], made)
         if self.epochs:
             zeros = hold_zeros(student)
             bench.tune(student, self.epochs, self.learning_rate, self.name, zeros, settings=repr(self))
@@ -99,39 +97,38 @@ def truncatable(matrix: Matrix, inputs: torch.Tensor | None) -> Truncatable:
 
 @dataclass(frozen=True)
 class _Trial:
-    """One matrix of one GRU in the student, to be replaced for a moment."""
+    """One matrix of one layer in the student, to be replaced for a moment."""
 
     student: nn.Module
     bench: Workbench
     grus: nn.ModuleList
     at: int
-    pair: list[Matrix]
+    made: list[Matrix]
     which: int
 
     @cached_property
     def before(self) -> float:
         """The value with the matrix as it is."""
-        return self._value(self.pair[self.which])
+        return self._value(self.made[self.which])
 
     def lost(self, factors: Factors) -> float:
         """The share of the validation value that the factors cost."""
         return (self.before - self._value(factors)) / max(abs(self.before), 1e-12)
 
     def _value(self, matrix: Matrix) -> float:
-        tried: list[Any] = list(self.pair)
+        tried = list(self.made)
         tried[self.which] = matrix
-        own = self.grus[self.at]
-        self.grus[self.at] = FactoredGru(*tried)
+        own: Any = self.grus[self.at]
+        self.grus[self.at] = with_matrices(own, tried)
         value = self.bench.value(self.student)
         self.grus[self.at] = own
         return value
 
 
-def _met(model: FloatLayers, frames: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """What the input's and the state's matrix of each GRU are given: (clips, steps, columns) each."""
-    x, met = dense_outputs(model, frames)[-1], []
-    for gru in model.grus:
-        states, _ = gru(x)
-        met.append((x, states))
-        x = states
-    return met
+def _met(model: FloatLayers, frames: torch.Tensor) -> list[tuple[torch.Tensor, ...]]:
+    """What the matrices of each recurrent layer are given: (clips, steps, columns) each."""
+    x, everything = dense_outputs(model, frames)[-1], []
+    for layer in model.grus:
+        inputs, x = met(layer, x)
+        everything.append(inputs)
+    return everything

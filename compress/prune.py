@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from compress.blocks import worth_mask, worth_masks
-from compress.factored_gru import FactoredGru, by_gate
+from compress.factored_cells import AnyGru, by_gate
 from compress.method import AfterStep, Workbench
 from compress.scores import Evidence, Magnitude, Score
 from device_runtime.errors import InputError
@@ -113,7 +113,7 @@ class Prune:
 
     def _shares(self, student: nn.Module, weight: nn.Parameter) -> tuple[float, ...]:
         """Sparsities of equal parts of this matrix's rows: three in a GRU whose gates are told apart, else one."""
-        grus = (module for module in student.modules() if isinstance(module, nn.GRU | FactoredGru))
+        grus = (module for module in student.modules() if isinstance(module, AnyGru))
         of_gates = {matrix for gru in grus for matrix in by_gate(gru)}
         return self.gates if self.gates is not None and weight in of_gates else (self.sparsity,)
 

@@ -9,7 +9,9 @@ from typing import cast
 import torch
 from torch import nn
 
-from compress.factored_gru import FactoredGru
+from compress.deployed import refuse_other_cells
+from compress.factored_cells import AnyGru, largest_between
+from compress.int8_cells import largest_state
 from compress.int8_forecaster import Int8Forecaster, is_forecaster
 from compress.int8_layers import FloatLayers, dense_outputs
 from compress.method import Workbench
@@ -63,31 +65,27 @@ def calibrate(
 ) -> Int8Student | Int8Forecaster:
     """Choose every gain so that what the range takes of these frames (clips, steps, feature_size) becomes 127 or less.
 
-    States need none: they lie between -1 and 1, decoded ones too. A student's input gain is a power of two: the speech
-    features are multiples of 5/128, and then so are the errors that the quantizer feeds back, which makes golden frames
-    a third of their size. The frames of a forecaster lie on no grid.
+    States of GRUs need none: they lie between -1 and 1, decoded ones too; those of SRUs are in units of the largest. A
+    student's input gain is a power of two: the speech features are multiples of 5/128, and then so are the errors that
+    the quantizer feeds back, which makes golden frames a third of their size. Frames of a forecaster lie on no grid.
     """
+    refuse_other_cells(model)
     with torch.no_grad():
         input_gain = _gain(frames, activations)
         normalised, *outputs = dense_outputs(model, frames)
         gains = [_gain(output, activations) for output in outputs]
-        between = _between_factors(model, outputs[-1] if outputs else normalised)
+        between, units, x = [], [], outputs[-1] if outputs else normalised
+        for layer in model.grus:
+            between += largest_between(layer, x)
+            units += [] if isinstance(layer, AnyGru) else [largest_state(layer, x)]
+            x, _ = layer(x)
+    factor_gains = [INT8_MAX / max(value, 1e-6) for value in between]
     if is_forecaster(model):
-        return Int8Forecaster(model, input_gain, gains, between, grids)
-    return Int8Student(model, 2.0 ** math.floor(math.log2(input_gain)), gains, between, grids)
+        return Int8Forecaster(model, input_gain, gains, factor_gains, grids)
+    return Int8Student(model, 2.0 ** math.floor(math.log2(input_gain)), gains, factor_gains, grids, units)
 
 
 def _gain(values: torch.Tensor, activations: Range) -> float:
     some = values.reshape(1, -1)[:, :: max(1, values.numel() // MOST_VALUES)]
     share = float(activations.shares(some, _INT8_CODES))
     return INT8_MAX / max(float(values.abs().max()) * share, 1e-6)
-
-
-def _between_factors(model: FloatLayers, x: torch.Tensor) -> list[float]:
-    """The gains between the factors of the GRUs' matrices, for what x (clips, steps, inputs) makes of them."""
-    largest: list[float] = []
-    if any(isinstance(gru, FactoredGru) for gru in model.grus):
-        for gru in model.grus:
-            largest += gru.largest_between(x) if isinstance(gru, FactoredGru) else []
-            x, _ = gru(x)
-    return [INT8_MAX / max(value, 1e-6) for value in largest]

@@ -42,15 +42,15 @@ def _look_up(table: torch.Tensor, v: torch.Tensor, per_unit: int, half: int) -> 
     return table.index_select(0, at.view(-1)).view(v.shape)  # three times as fast as indexing
 
 
+def look_up_sigmoid(v: torch.Tensor) -> torch.Tensor:
+    """Sigmoid from the table, on the Q15 grid."""
+    return _look_up(_SIGMOID, v, fixed_point.SIGMOID_PER_UNIT, fixed_point.SIGMOID_HALF)
+
+
 def _gates(gx: torch.Tensor, gh: torch.Tensor, h: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """arithmetic.gates: the next states (.., hidden), the gates r and z (.., 2 hidden) and n (.., hidden)."""
     hidden = h.shape[-1]
-    rz = _look_up(
-        _SIGMOID,
-        gx[..., : 2 * hidden] + gh[..., : 2 * hidden],
-        fixed_point.SIGMOID_PER_UNIT,
-        fixed_point.SIGMOID_HALF,
-    )
+    rz = look_up_sigmoid(gx[..., : 2 * hidden] + gh[..., : 2 * hidden])
     r, z = rz[..., :hidden], rz[..., hidden:]
     n = _look_up(
         _TANH, gx[..., 2 * hidden :] + r * gh[..., 2 * hidden :], fixed_point.TANH_PER_UNIT, fixed_point.TANH_HALF

@@ -26,16 +26,28 @@ SHORT, SHORTER = 0xFFFF, 0x3FFFF
 """Bits of a scale that are zero; the second where weights have 4 bits, and the scales learn with them."""
 
 
+ONE = torch.ones(())
+
+
 class Rows(nn.Module):
     """Float weights that are rounded to a grid whenever they are used."""
 
+    gain: torch.Tensor
     codes: torch.Tensor
     units: torch.Tensor
 
     def __init__(
-        self, weight: torch.Tensor, bias: torch.Tensor, std: float = 1.0, mean: float = 0.0, grid: WeightGrid = INT8
+        self,
+        weight: torch.Tensor,
+        bias: torch.Tensor,
+        std: float = 1.0,
+        mean: float = 0.0,
+        grid: WeightGrid = INT8,
+        gain: torch.Tensor = ONE,
     ):
+        """`gain` (rows,) multiplies what comes out; weights and biases are trained as if it were 1."""
         super().__init__()
+        self.register_buffer("gain", gain, persistent=gain is not ONE)
         self.weight = nn.Parameter(weight.detach().clone() / std)
         self.bias = nn.Parameter(bias.detach().clone())
         self.mean = mean
@@ -65,13 +77,18 @@ class Rows(nn.Module):
     def parts(self, input_scale: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """The codes of the weights (held in float32), scale and bias per row, for inputs on this scale."""
         levels = self.levels()
-        scale = _Short.apply(levels.units * input_scale, SHORT if self.grid.follows else SHORTER).expand(len(self.bias))
-        per_row = scale / input_scale
+        unit = input_scale * self.gain
+        scale = _Short.apply(levels.units * unit, SHORT if self.grid.follows else SHORTER).expand(len(self.bias))
+        per_row = scale / unit
         weight = _Nearest.apply(self.weight / per_row[:, None], levels.codes)
         bias: torch.Tensor = self.bias
         if self.mean:  # what the mean of the features adds, seen through the rounded weights
             bias = bias - self.mean * (weight * per_row[:, None]).sum(dim=1)
-        return weight, scale, on_bias_grid(bias, BIAS_PER_UNIT if self.grid.follows else COARSE_BIAS_PER_UNIT)
+        return (
+            weight,
+            scale,
+            on_bias_grid(bias * self.gain, BIAS_PER_UNIT if self.grid.follows else COARSE_BIAS_PER_UNIT),
+        )
 
     def forward(self, q: torch.Tensor, input_scale: torch.Tensor) -> torch.Tensor:
         """arithmetic.Affine on int8 values: (.., columns) -> (.., rows)."""

@@ -19,24 +19,26 @@ DENSE = ("channels", "projection")
 """What a student's config calls the rows of its dense layers, in their order; a layer that it lacks has 0."""
 
 HIDDEN = "hidden"
-"""What it calls the units of each GRU."""
+"""What it calls the units of each recurrent layer."""
 
 
 class Wide(Protocol):
-    """What can be made narrower: dense layers, then GRUs, then a linear head, and the config that tells their sizes."""
+    """What can be made narrower: dense layers, recurrent ones, a linear head, and the config that tells their sizes."""
 
     config: Any
     dense: Sequence[Any]
-    grus: Sequence[nn.GRU]
+    grus: Sequence[Any]
+    """Each an `nn.GRU`, or a `FloatSru`."""
+
     head: nn.Linear
 
 
 @dataclass(frozen=True)
 class RemoveUnits:
-    """Keep this share of each GRU's units, of the projection's rows and of the convolution's channels.
+    """Keep this share of each recurrent layer's units, of the projection's rows and of the convolution's channels.
 
-    With a unit go its rows in all three gates, its column in the recurrent matrix, and its columns in whatever reads
-    it: all that is left of the layer is what a smaller layer has (intrinsic sparse structures: Wen et al. 2018,
+    With a unit go its rows in all gates, its column in the recurrent matrix, and its columns in whatever reads it: all
+    that is left of the layer is what a smaller layer has (intrinsic sparse structures: Wen et al. 2018,
     arXiv:1709.05027). A unit is worth the sum of what would go with it: of its squared weights, or of weight x
     gradient, which tells what the loss would miss. Remove units before single blocks are zeroed: rows that move up
     would shift the blocks.
@@ -159,33 +161,50 @@ class Layer:
 
 
 def layers(student: nn.Module) -> list[Layer]:
-    """The layers of a student from which units can be removed: dense ones, then GRUs."""
+    """The layers of a student from which units can be removed: dense ones, then recurrent ones."""
     wide, parts = cast(Wide, student), _parts(student)
     found: list[Layer] = []
     for at, (dense, part) in enumerate(zip(wide.dense, parts, strict=True)):
         after = wide.dense[at + 1].affine if at + 1 < len(wide.dense) else None
-        reader = Met(after, "weight", 1) if after else Met(wide.grus[0], "weight_ih_l0", 1)
+        reader = Met(after, "weight", 1) if after else _of_inputs(wide.grus[0])
         mets = Met(dense.affine, "weight"), Met(dense.affine, "bias"), reader
         found.append(Layer(part, dense.affine.out_features, mets))
-    for at, gru in enumerate(wide.grus):
-        own = tuple(Met(gru, f"{what}_l0") for what in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
+    for at, layer in enumerate(wide.grus):
         last = at + 1 == len(wide.grus)
-        readers = [Met(gru, "weight_hh_l0", 1)]
-        readers.append(Met(wide.head, "weight", 1) if last else Met(wide.grus[at + 1], "weight_ih_l0", 1))
+        readers = [Met(wide.head, "weight", 1) if last else _of_inputs(wide.grus[at + 1])]
         if last and hasattr(student, "positions"):  # a forecaster's decoding steps: what the last GRU adds
             readers.append(Met(student, "positions", 1))
-        found.append(Layer(HIDDEN, gru.hidden_size, (*own, *readers)))
+        found.append(Layer(HIDDEN, _units(layer), (*_own(layer), *readers)))
     return found
+
+
+def _units(layer: Any) -> int:
+    units: int = layer.hidden_size if isinstance(layer, nn.GRU) else len(layer.v) // 2
+    return units
+
+
+def _of_inputs(layer: Any) -> Met:
+    """The columns that read what comes before a recurrent layer."""
+    return Met(layer, "weight_ih_l0", 1) if isinstance(layer, nn.GRU) else Met(layer.affine, "weight", 1)
+
+
+def _own(layer: Any) -> tuple[Met, ...]:
+    """What a recurrent layer has of each unit."""
+    if isinstance(layer, nn.GRU):
+        rows = (Met(layer, f"{what}_l0") for what in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
+        return (*rows, Met(layer, "weight_hh_l0", 1))
+    return Met(layer.affine, "weight"), Met(layer.affine, "bias"), Met(layer, "v")
 
 
 def _parts(student: nn.Module) -> list[str]:
     """What the config calls the rows of each dense layer; InputError where this is no student that can be narrowed."""
     config, dense, grus = (getattr(student, what, None) for what in ("config", "dense", "grus"))
-    plain = [type(layer.affine) is nn.Linear for layer in dense or ()] + [type(gru) is nn.GRU for gru in grus or ()]
+    known = (type(layer) is nn.GRU or type(getattr(layer, "affine", None)) is nn.Linear for layer in grus or ())
+    plain = [type(layer.affine) is nn.Linear for layer in dense or ()] + list(known)
     if config is None or dense is None or not grus or not all(plain):
         raise InputError(
-            f"RemoveUnits got a {type(student).__name__}, whose layers it does not know: it narrows dense layers and "
-            "GRUs of a float student. Put it before the methods that replace them."
+            f"RemoveUnits got a {type(student).__name__}, whose layers it does not know: it narrows dense and "
+            "recurrent layers of a float student. Put it before the methods that replace them."
         )
     return [part for part in DENSE if getattr(config, part, 0)][: len(dense)]
 
@@ -200,10 +219,13 @@ def _declare_sizes(student: Wide, narrowed: Sequence[Layer]) -> None:
         affine.out_features, affine.in_features = affine.weight.shape
         before = layer
     for gru in student.grus:
-        inputs, states = gru.all_weights[0][:2]
-        gru.input_size, gru.hidden_size = inputs.shape[1], states.shape[1]
+        if isinstance(gru, nn.GRU):
+            inputs, states = gru.all_weights[0][:2]
+            gru.input_size, gru.hidden_size = inputs.shape[1], states.shape[1]
+        else:
+            gru.affine.out_features, gru.affine.in_features = gru.affine.weight.shape
     student.head.in_features = student.head.weight.shape[1]
     sizes = {layer.part: layer.mets[0].weight.shape[0] for layer in narrowed}
-    sizes[HIDDEN] //= 3
+    sizes[HIDDEN] = student.head.in_features
     known = {known.name for known in fields(student.config)}
     student.config = replace(student.config, **{part: size for part, size in sizes.items() if part in known})

@@ -11,15 +11,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from device_runtime import codecs
-from device_runtime.arithmetic import Decode, Dense, Layer, Model
+from device_runtime.arithmetic import Decode, Dense, Gru, Layer, Model, Sru
 from device_runtime.bundle import Bundle
 from device_runtime.products import Affine, Factored, Product
 
 FILE = "model.native"
 MAGIC = b"tinyrnn\0"
-PLAIN_FORMAT, FORECAST_FORMAT, FORMAT = 1, 2, 3
-"""The second has decode layers and the linear map, the third matrices of two factors; a file is of the first that has
-all it needs."""
+PLAIN_FORMAT, FORECAST_FORMAT, FACTORS_FORMAT, FORMAT = 1, 2, 3, 4
+"""The second has decode layers and the linear map, the third matrices of two factors, the fourth simple recurrent
+units; a file is of the first that has all it needs."""
 
 HEADER_BYTES, LAYER_BYTES, MATRIX_BYTES = 64, 16, 64
 ALIGNMENT = 64
@@ -28,7 +28,7 @@ ALIGNMENT = 64
 SLACK_BYTES = 64
 """An engine may read so far past the end of a section: it takes what its registers hold."""
 
-_DENSE, _GRU, _DECODE = 1, 2, 3
+_DENSE, _GRU, _DECODE, _SRU = 1, 2, 3, 4
 
 
 class _Sections:
@@ -64,11 +64,9 @@ def to_bytes(model: Model, labels: Sequence[str] = (), stride: int = 0) -> bytes
     texts = b"".join(label.encode() + b"\0" for label in labels)
     labels_at = sections.add(texts, 1) if labels else 0
     body = layers + matrices + sections.finish()
-    forecasts = model.linear is not None or any(isinstance(layer, Decode) for layer in model.layers)
-    without_factors = FORECAST_FORMAT if forecasts else PLAIN_FORMAT
     header = MAGIC + struct.pack(
         "<IIIfIIIIIII12x",
-        FORMAT if len(factors) > len(products) else without_factors,
+        _format(model, has_factors=len(factors) > len(products)),
         HEADER_BYTES + len(body),
         model.feature_size,
         model.input_gain,
@@ -89,20 +87,41 @@ def of_bundle(bundle: Bundle) -> bytes:
     return to_bytes(bundle.model, manifest.labels, manifest.frontend.get("stride", 0))
 
 
+def _format(model: Model, has_factors: bool) -> int:
+    if any(isinstance(layer, Sru) for layer in model.layers):
+        return FORMAT
+    if has_factors:
+        return FACTORS_FORMAT
+    forecasts = model.linear is not None or any(isinstance(layer, Decode) for layer in model.layers)
+    return FORECAST_FORMAT if forecasts else PLAIN_FORMAT
+
+
 def _products(layer: Layer) -> tuple[Product, ...]:
-    if isinstance(layer, Decode):
-        return ()
-    return (layer.affine,) if isinstance(layer, Dense) else (layer.input, layer.state)
+    match layer:
+        case Decode():
+            return ()
+        case Dense():
+            return (layer.affine,)
+        case Sru():
+            return (layer.input,)
+        case Gru():
+            return (layer.input, layer.state)
 
 
 def _layer(layer: Layer, sections: _Sections) -> bytes:
     """The record of one layer; what it holds beside its matrices goes to the sections."""
-    if isinstance(layer, Dense):
-        return struct.pack("<IIfI", _DENSE, layer.hop, layer.output_gain, 0)
-    if isinstance(layer, Decode):
-        at = sections.add(layer.positions.astype("<f4").tobytes(), ALIGNMENT)
-        return struct.pack("<IIII", _DECODE, len(layer.positions), at, 0)
-    return struct.pack("<IIII", _GRU, 0, 0, 0)
+    match layer:
+        case Dense():
+            return struct.pack("<IIfI", _DENSE, layer.hop, layer.output_gain, 0)
+        case Decode():
+            at = sections.add(layer.positions.astype("<f4").tobytes(), ALIGNMENT)
+            return struct.pack("<IIII", _DECODE, len(layer.positions), at, 0)
+        case Sru():
+            # an engine's last lanes lie in the zeros behind: numbers that are not normal cost some processors much
+            peephole = layer.peephole.astype("<f4").tobytes() + bytes(SLACK_BYTES)
+            return struct.pack("<IIII", _SRU, 0, sections.add(peephole, ALIGNMENT), 0)
+        case Gru():
+            return struct.pack("<IIII", _GRU, 0, 0, 0)
 
 
 def _product(product: Product, sections: _Sections) -> bytes:

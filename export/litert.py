@@ -54,6 +54,10 @@ def _step(graph: TfliteGraph, model: arithmetic.Model, frame: Tensor, state: Ten
             next_state.append(h)
             at += layer.hidden
             q = _quantize_state(graph, h)
+        elif isinstance(layer, arithmetic.Sru):
+            q, c = _sru(graph, layer, q, graph.slice(state, at, layer.hidden))
+            next_state.append(c)
+            at += layer.hidden
         else:
             q = _decode(graph, layer, recurrent, q, h)
     scores = _product(graph, model.head, q)  # (positions, rows)
@@ -96,10 +100,29 @@ def _gates(graph: TfliteGraph, hidden: int, gx: Tensor, gh: Tensor, h: Tensor) -
     r, z = graph.slice(rz, 0, hidden), graph.slice(rz, hidden, hidden)
     reset = graph.mul(r, graph.slice(gh, 2 * hidden, hidden))
     n = _tanh(graph, graph.add(graph.slice(gx, 2 * hidden, hidden), reset))
-    blend = graph.add(n, graph.mul(z, graph.sub(h, n)))
-    blended = _round_half_up(graph, graph.mul(blend, graph.number(fixed_point.STATE_SCALE)))
+    return _q15(graph, _blend(graph, n, h, z))
+
+
+def _sru(graph: TfliteGraph, layer: arithmetic.Sru, q: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    """arithmetic.sru."""
+    hidden = layer.hidden
+    taken = _product(graph, layer.input, q)
+    x, p = graph.slice(taken, 0, hidden), graph.slice(taken, 3 * hidden, hidden)
+    heard = graph.reshape(graph.mul(graph.constant(layer.peephole), c), (1, 2 * hidden))
+    fr = _sigmoid(graph, graph.add(graph.slice(taken, hidden, 2 * hidden), heard))
+    f, r = graph.slice(fr, 0, hidden), graph.slice(fr, hidden, hidden)
+    next_c = _q15(graph, _blend(graph, x, c, f))
+    return _quantize_state(graph, _blend(graph, p, next_c, r)), next_c
+
+
+def _blend(graph: TfliteGraph, of: Tensor, by: Tensor, share: Tensor) -> Tensor:
+    return graph.add(of, graph.mul(share, graph.sub(by, of)))
+
+
+def _q15(graph: TfliteGraph, v: Tensor) -> Tensor:
     top = fixed_point.STATE_SCALE - 1
-    return graph.mul(graph.clip(blended, -top, top), graph.number(1 / fixed_point.STATE_SCALE))
+    rounded = _round_half_up(graph, graph.mul(v, graph.number(fixed_point.STATE_SCALE)))
+    return graph.mul(graph.clip(rounded, -top, top), graph.number(1 / fixed_point.STATE_SCALE))
 
 
 def _remember(graph: TfliteGraph, linear: arithmetic.Linear, newest: Tensor, history: Tensor) -> Tensor:

@@ -49,6 +49,10 @@ def _step(graph: OnnxGraph, model: arithmetic.Model) -> tuple[Value, Value]:
             h, recurrent = _gru(graph, layer, q, states.pop(0)), layer
             next_state.append(h)
             q, size = _quantize_state(graph, h), layer.hidden
+        elif isinstance(layer, arithmetic.Sru):
+            q, c = _sru(graph, layer, q, states.pop(0))
+            next_state.append(c)
+            size = layer.hidden
         else:
             q = _decode(graph, layer, recurrent, q, h)
     decoded = bool(model.layers) and isinstance(model.layers[-1], arithmetic.Decode)
@@ -108,9 +112,26 @@ def _gates(
     gh_rz, gh_n = graph.split(gh, [2 * hidden, hidden])
     r, z = graph.split(_sigmoid(graph, graph.op("Add", gx_rz, gh_rz)), [hidden, hidden])
     n = _tanh(graph, graph.op("Add", gx_n, graph.op("Mul", r, gh_n)))
-    blend = graph.op("Add", n, graph.op("Mul", z, graph.op("Sub", h, n)))
-    blended = _round_half_up(graph, graph.op("Mul", blend, float(fixed_point.STATE_SCALE)))
-    return graph.op("Mul", _clip(graph, blended, fixed_point.STATE_SCALE - 1), 1 / fixed_point.STATE_SCALE)
+    return _q15(graph, _blend(graph, n, h, z))
+
+
+def _sru(graph: OnnxGraph, layer: arithmetic.Sru, q: Value, c: Value) -> tuple[Value, Value]:
+    """arithmetic.sru."""
+    hidden = layer.hidden
+    x, gates, p = graph.split(_product(graph, layer.input, q), [hidden, 2 * hidden, hidden])
+    heard = graph.reshape(graph.op("Mul", layer.peephole, c), -1)  # (2, hidden) -> (2 hidden,)
+    f, r = graph.split(_sigmoid(graph, graph.op("Add", gates, heard)), [hidden, hidden])
+    next_c = _q15(graph, _blend(graph, x, c, f))
+    return _quantize_state(graph, _blend(graph, p, next_c, r)), next_c
+
+
+def _blend(graph: OnnxGraph, of: Value, by: Value, share: Value) -> Value:
+    return graph.op("Add", of, graph.op("Mul", share, graph.op("Sub", by, of)))
+
+
+def _q15(graph: OnnxGraph, v: Value) -> Value:
+    rounded = _round_half_up(graph, graph.op("Mul", v, float(fixed_point.STATE_SCALE)))
+    return graph.op("Mul", _clip(graph, rounded, fixed_point.STATE_SCALE - 1), 1 / fixed_point.STATE_SCALE)
 
 
 def _remember(graph: OnnxGraph, model: arithmetic.Model, newest: Value, history: Value) -> list[Value]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from device_runtime import bundle as bundles
-from device_runtime.arithmetic import Decode, Dense, Gru, Model, Product
+from device_runtime.arithmetic import Decode, Dense, Gru, Model, Product, Sru
 from device_runtime.card import sizes
 from scenarios import report
 from scenarios.build import Recipe
@@ -76,6 +76,9 @@ def _parts(model: Model) -> dict[str, int]:
         elif isinstance(layer, Gru):
             parts["GRU, inputs"] = parts.get("GRU, inputs", 0) + _bytes(layer.input)
             parts["GRU, state"] = parts.get("GRU, state", 0) + _bytes(layer.state)
+        elif isinstance(layer, Sru):
+            parts["SRU, inputs"] = parts.get("SRU, inputs", 0) + _bytes(layer.input)
+            parts["SRU, state"] = parts.get("SRU, state", 0) + layer.peephole.nbytes
         elif isinstance(layer, Decode):
             parts["positions"] = layer.positions.nbytes
     parts["head"] = _bytes(model.head)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from device_runtime.arithmetic import Affine, Decode, Dense, Factored, Layer, Model, Product
+from device_runtime.arithmetic import Affine, Decode, Dense, Factored, Layer, Model, Product, Sru
 from models import tiny_model
 
 
@@ -34,6 +34,8 @@ def factored(model: Model, ranks: Sequence[int], seed: int = 0) -> Model:
             layers.append(dataclasses.replace(layer, affine=made(layer.affine)))
         elif isinstance(layer, Decode):
             layers.append(layer)
+        elif isinstance(layer, Sru):
+            layers.append(Sru(made(layer.input), layer.peephole))
         else:
             layers.append(dataclasses.replace(layer, input=made(layer.input), state=made(layer.state)))
     return dataclasses.replace(model, layers=tuple(layers), head=made(model.head))
@@ -59,6 +61,7 @@ FACTORED = {
     "a forecaster": factored(
         tiny_model(39, (("dense", 20, 26, 26), ("gru", 24), ("decode", 5)), 26, 3, linear=(24, 30)), (0, 9, 7, 10)
     ),
+    "units of their own": factored(tiny_model(41, (("sru", 17), ("gru", 5), ("sru", 9)), 30, 3), (6, 0, 2, 11, 0)),
     "a head alone": factored(tiny_model(40, (), 17, 3), (2,)),
 }
 """Models with matrices of two factors."""

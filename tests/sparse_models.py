@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from device_runtime.arithmetic import Affine, Decode, Dense, Factored, Int8, Layer, Model, Product
+from device_runtime.arithmetic import Affine, Decode, Dense, Factored, Int8, Layer, Model, Product, Sru
 
 Change = Callable[[Int8], Int8]
 
@@ -29,6 +29,8 @@ def with_weights(model: Model, change: Change) -> Model:
             layers.append(dataclasses.replace(layer, affine=changed(layer.affine)))
         elif isinstance(layer, Decode):
             layers.append(layer)
+        elif isinstance(layer, Sru):
+            layers.append(dataclasses.replace(layer, input=changed(layer.input)))
         else:
             layers.append(dataclasses.replace(layer, input=changed(layer.input), state=changed(layer.state)))
     linear = model.linear and dataclasses.replace(model.linear, affine=changed_matrix(model.linear.affine))

@@ -6,8 +6,8 @@ import dataclasses
 
 import numpy as np
 
-from device_runtime.arithmetic import Affine, Decode, Dense, Float32, Gru, Layer, Model
-from models import random_frames, tiny_model
+from device_runtime.arithmetic import Affine, Decode, Dense, Float32, Gru, Layer, Model, Sru
+from models import SRUS, random_frames, tiny_model
 
 MODELS = {
     "sliding dense and GRU": tiny_model(1, (("dense", 16, 40, 20), ("gru", 96)), 200, 6),
@@ -40,6 +40,8 @@ def scaled(model: Model, factor: float, weight: int | None = None) -> Model:
             layers.append(dataclasses.replace(layer, affine=_scaled(layer.affine, factor, weight)))
         elif isinstance(layer, Decode):
             layers.append(Decode(layer.positions * np.float32(factor)))
+        elif isinstance(layer, Sru):
+            layers.append(Sru(_scaled(layer.input, factor, weight), layer.peephole * np.float32(factor)))
         else:
             layers.append(Gru(_scaled(layer.input, factor, weight), _scaled(layer.state, factor, weight)))
     head = _scaled(model.head, factor, weight)
@@ -69,6 +71,30 @@ FORECASTERS |= {
     "a forecaster at the ends of its tables": scaled(FORECASTERS["a forecaster"], 40),
     "a forecaster with the largest products": scaled(FORECASTERS["a linear map beside a head"], 1, weight=-127),
     "a forecaster with weights of zero": scaled(FORECASTERS["a forecaster"], 1, weight=0),
+}
+
+SRU_MODELS = {
+    "units of their own behind a dense layer": tiny_model(51, SRUS, 200, 6),
+    "one unit of its own": tiny_model(52, (("sru", 1),), 1, 1),
+    "as many units as inputs": tiny_model(53, (("sru", 33),), 33, 3),
+    "a GRU among them": tiny_model(54, (("sru", 11), ("gru", 6), ("sru", 4)), 21, 20),
+    "dense layers among them": tiny_model(
+        55, (("sru", 12), ("dense", 3, 4, 2), ("sru", 17), ("dense", 5, 17, 1)), 10, 2
+    ),
+    "decoding from a GRU behind them": tiny_model(56, (("sru", 8), ("gru", 7), ("decode", 5)), 9, 3, linear=(6, 5)),
+    "a linear map beside them": tiny_model(57, (("sru", 19),), 12, 3, linear=(12, 16)),
+    "more units than a matrix has columns": tiny_model(58, (("sru", 1500), ("dense", 2, 1000, 100)), 3, 2),
+    "the widest row into them": tiny_model(59, (("sru", 48),), 1024, 2),
+    "nine in ten of their weights pruned": tiny_model(60, SRUS, 200, 6, sparsity=0.9),
+}
+"""Models of simple recurrent units."""
+
+SRU_MODELS |= {
+    "their gates at the ends of the table": scaled(SRU_MODELS["units of their own behind a dense layer"], 40),
+    "their states at their limits": scaled(SRU_MODELS["a GRU among them"], 1e4),
+    "their largest products": scaled(SRU_MODELS["the widest row into them"], 1, weight=-127),
+    "their scales and biases of zero": scaled(SRU_MODELS["a GRU among them"], 0),
+    "tiny values everywhere": scaled(SRU_MODELS["a GRU among them"], 1e-38),
 }
 
 

@@ -21,7 +21,7 @@ from device_runtime.recordings import read_audio
 from factored_models import FACTORED
 from models import random_frames, tiny_model
 from sparse_models import on_grid, with_weights, without_blocks
-from streams import FORECASTERS
+from streams import FORECASTERS, SRU_MODELS, streams
 
 PROGRAMS = {"arm64": "hear_aarch64", "armhf": "hear_armv7", "armel": "hear_armv6"}
 RUNNING = {"arm64": ["neon", "portable"], "armhf": ["neon", "portable"], "armel": ["portable"]}
@@ -118,6 +118,17 @@ def test_a_board_forecasts_with_the_bits_of_the_arithmetic(on_board, tmp_path, k
             assert got.tobytes() == expected.tobytes(), (name, kernel)
             got, _ = run(emulator, tmp_path, model, "window", frames, (kernel,))
             assert got.tobytes() == last.tobytes(), (name, kernel)
+
+
+@pytest.mark.parametrize("key", ["zero2w", "pi5", "pi2", "pizero"])
+def test_a_board_runs_simple_recurrent_units_with_the_bits_of_the_arithmetic(on_board, tmp_path, key):
+    emulator = on_board(key)
+    for name, model in SRU_MODELS.items():
+        for frames in (3 * random_frames(12, model.feature_size), streams(model, 12)["tiny"]):
+            expected = expected_of(model, frames)
+            for kernel in RUNNING[emulator.board.architecture] + ["sdot"] * (key == "pi5"):
+                got, _ = run(emulator, tmp_path, model, "frames", frames, (kernel,))
+                assert got.tobytes() == expected.tobytes(), (name, kernel)
 
 
 @pytest.mark.parametrize("key", ["zero2w", "pi5", "pi2", "pizero"])

@@ -41,10 +41,11 @@ def test_the_counted_step_of_the_keyword_spotter_is_foretold(name):
     assert foretold == pytest.approx(counted, rel=0.1)
 
 
+@pytest.mark.parametrize("kind", ["gru", "sru"])
 @pytest.mark.parametrize("name", ["pi-zero-2w", "pi-5"])
-def test_an_emulated_board_takes_as_many_instructions_as_foretold(on_board, tmp_path, name):
+def test_an_emulated_board_takes_as_many_instructions_as_foretold(on_board, tmp_path, name, kind):
     emulator = on_board(step_costs.COUNTED[name])
-    model = with_weights(tiny_model(99, (("dense", 12, 40, 20), ("gru", 56)), 200, 8), without_blocks(0.7, (8, 1)))
+    model = with_weights(tiny_model(99, (("dense", 12, 40, 20), (kind, 56)), 200, 8), without_blocks(0.7, (8, 1)))
     try:
         counted = step_costs.count(emulator, model, tmp_path)
     except MissingError as error:
@@ -74,6 +75,13 @@ def test_zeros_are_less_work_where_the_engine_skips_them():
     assert sparse["units"] == dense["units"] == 64
     few = work(with_weights(whole, without_blocks(0.05, (8, 1))), KERNELS["neon"])
     assert few["low tiles"] == dense["low tiles"], "so few zeros do not pay, and the engine makes the matrix dense"
+
+
+def test_simple_recurrent_units_are_a_kind_of_their_own():
+    done = work(tiny_model(3, (("sru", 64), ("gru", 32), ("sru", 16)), 200, 4), KERNELS["neon"])
+    assert (done["simple units"], done["units"], done["products"]) == (80, 32, 5)
+    gru = work(tiny_model(3, (("gru", 64),), 200, 4), KERNELS["neon"])
+    assert gru["simple units"] == 0
 
 
 def test_a_board_says_what_its_microseconds_are():

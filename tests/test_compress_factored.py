@@ -9,7 +9,7 @@ pytest.importorskip("torch", reason="compression needs torch")
 
 import torch
 
-from compress.factored_gru import FactoredGru, Factors, Whole, matrices
+from compress.factored_cells import FactoredGru, Factors, Whole, matrices
 from compress.factored_rows import FactoredRows
 from compress.quantize import calibrate
 from compress.recurrence import decode, quantize_state, recur

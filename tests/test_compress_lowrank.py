@@ -10,7 +10,7 @@ pytest.importorskip("torch", reason="compression needs torch")
 
 import torch
 
-from compress.factored_gru import FactoredGru, Factors, Whole, matrices
+from compress.factored_cells import FactoredGru, Factors, Whole, matrices
 from compress.lowrank import LowRank, truncatable
 from compress.prune import Prune
 from compress.quantize import Int8

@@ -245,7 +245,7 @@ def test_settings_that_make_no_sense_are_refused(wrong, message):
 
 
 def test_a_model_that_it_does_not_know_is_refused():
-    message = r"RemoveUnits got a {}, whose layers it does not know: it narrows dense layers and GRUs of a float"
+    message = r"RemoveUnits got a {}, whose layers it does not know: it narrows dense and recurrent layers of a float"
     int8 = Int8().apply(student(), Bench())
     replaced = student()
     replaced.dense[0].affine = nn.Sequential(nn.Linear(40, 2), nn.Linear(2, 8))

@@ -15,9 +15,10 @@ from device_runtime import golden
 from device_runtime.engines.litert import LitertEngine
 from export.litert import Litert
 from export.tflite_graph import ALIGNMENT, TfliteGraph
-from streams import FORECASTERS, MODELS, streams
+from factored_models import FACTORED
+from streams import FORECASTERS, MODELS, SRU_MODELS, streams
 
-EVERY = MODELS | FORECASTERS
+EVERY = MODELS | FORECASTERS | SRU_MODELS | {"units of their own, low rank": FACTORED["units of their own"]}
 PRODUCTS = {
     "sliding dense and GRU": 4,
     "two GRUs": 5,
@@ -27,6 +28,12 @@ PRODUCTS = {
     "decoding without a linear map": 4,
     "one position decoded": 5,
     "a linear map beside a GRU": 4,
+    "units of their own behind a dense layer": 4,
+    "one unit of its own": 2,
+    "a GRU among them": 5,
+    "decoding from a GRU behind them": 6,
+    "more units than a matrix has columns": 3,
+    "units of their own, low rank": 8,
 }
 PLAIN = {
     "ABS", "ADD", "BATCH_MATMUL", "CAST", "CONCATENATION", "FLOOR", "GATHER", "MAXIMUM", "MINIMUM", "MUL",
@@ -75,8 +82,8 @@ def test_the_bits_are_the_same_with_xnnpack_and_without(shape, tmp_path):
         assert golden.replay(LitertEngine(made, tuple(inputs), tuple(outputs)), recorded) == 0
 
 
-def test_the_products_stay_with_the_exact_kernel_when_xnnpack_takes_the_rest(tmp_path):
-    shape = "sliding dense and GRU"
+@pytest.mark.parametrize("shape", ["sliding dense and GRU", "a GRU among them"])
+def test_the_products_stay_with_the_exact_kernel_when_xnnpack_takes_the_rest(shape, tmp_path):
     alone = interpreter(shape, tmp_path)._get_ops_details()
     shared = interpreter(shape, tmp_path, interpreters.OpResolverType.AUTO)._get_ops_details()
     delegated = [entry for entry in shared if entry["op_name"] == "DELEGATE"]

@@ -13,15 +13,15 @@ import onnx
 import onnxruntime
 from onnx import TensorProto
 
-from device_runtime.arithmetic import Decode
+from device_runtime.arithmetic import Decode, Sru
 from device_runtime.engines.onnx import session_options
 from export.onnx import Onnx
 from export.onnx_graph import IR_VERSION, OPSET
 from factored_models import FACTORED
-from streams import FORECASTERS, MODELS
+from streams import FORECASTERS, MODELS, SRU_MODELS
 
 LOW_RANK = {f"{shape}, low rank": model for shape, model in FACTORED.items()}
-EVERY = MODELS | FORECASTERS | LOW_RANK
+EVERY = MODELS | FORECASTERS | LOW_RANK | SRU_MODELS
 PRODUCTS = {
     "sliding dense and GRU": 4,
     "two GRUs": 5,
@@ -34,6 +34,13 @@ PRODUCTS = {
     "both matrices of a GRU, low rank": 5,
     "sliding dense layers and a head, low rank": 10,
     "a forecaster, low rank": 10,
+    "units of their own behind a dense layer": 4,
+    "one unit of its own": 2,
+    "a GRU among them": 5,
+    "decoding from a GRU behind them": 6,
+    "a linear map beside them": 3,
+    "more units than a matrix has columns": 3,
+    "units of their own, low rank": 8,
 }
 PLAIN = {
     "Add", "Cast", "Clip", "Concat", "Floor", "Gather", "MatMulInteger", "Mul", "Relu", "Reshape", "Split", "Sub",
@@ -72,7 +79,8 @@ def test_both_operands_of_each_product_are_int8_and_no_weight_is_kept_as_float(s
     tables = sorted(tuple(dims) for dims in floats if len(dims) > 1 and min(dims) > 1)
     positions = [layer.positions.T.shape for layer in EVERY[shape].layers if isinstance(layer, Decode)]
     split = [(share * gates // 3, count) for gates, count in positions if count > 1 for share in (1, 2)]
-    assert tables == split, "positions are the only numbers of a model that are kept as float, by gate"
+    peepholes = [layer.peephole.shape for layer in EVERY[shape].layers if isinstance(layer, Sru) and layer.hidden > 1]
+    assert tables == sorted(split + peepholes), "a model keeps only positions, by gate, and peepholes as float"
 
 
 def test_the_tables_are_folded_when_the_session_loads(tmp_path):
@@ -84,7 +92,7 @@ def test_the_tables_are_folded_when_the_session_loads(tmp_path):
     assert not {"CumSum", "Slice", "Neg"} & {node.op_type for node in graph.node}
 
 
-@pytest.mark.parametrize("shape", ["sliding dense and GRU", "a forecaster"])
+@pytest.mark.parametrize("shape", ["sliding dense and GRU", "a forecaster", "a GRU among them"])
 def test_the_fastest_level_of_optimization_would_fuse_nothing_either(shape, tmp_path):
     Onnx().write(EVERY[shape], tmp_path / "model.onnx")
     options = session_options()

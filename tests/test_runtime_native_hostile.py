@@ -24,6 +24,7 @@ def sparse_coded(weight):
 
 MODEL = tiny_model(0, (("dense", 8, 6, 3), ("gru", 20)), 12, 3)
 FORECASTER = tiny_model(0, (("gru", 20), ("decode", 5)), 12, 3, linear=(10, 7))
+OWN_UNITS = tiny_model(0, (("sru", 20), ("gru", 9)), 12, 3)
 LOW_RANK = factored(tiny_model(0, (("gru", 20), ("decode", 5)), 12, 3), (0, 6, 0))
 FILES = {
     "dense": flat.to_bytes(MODEL, ("a", "b", "c")),
@@ -31,6 +32,8 @@ FILES = {
     "4 bits": flat.to_bytes(with_weights(MODEL, on_grid(18))),
     "sparse 4 bits": flat.to_bytes(with_weights(MODEL, sparse_coded), ("a", "b", "c")),
     "forecaster": flat.to_bytes(FORECASTER, ("a", "b", "c")),  # as many layers and matrices
+    "own units": flat.to_bytes(OWN_UNITS, ("a", "b", "c")),
+    "own units, sparse": flat.to_bytes(with_weights(OWN_UNITS, without_blocks(0.6))),
     "low rank": flat.to_bytes(LOW_RANK, ("a", "b", "c")),  # as many, too
     "low rank, sparse": flat.to_bytes(with_weights(LOW_RANK, without_blocks(0.5))),
 }
@@ -113,8 +116,8 @@ TOO_MANY_LAYERS = flat.to_bytes(tiny_model(0, (("gru", 1),) * 33, 1, 1))
     ("name", "changes", "message"),
     [
         ("dense", [(0, "<I", 7)], "it is no model.native, or it was cut short"),
-        ("dense", [(8, "<I", 0)], "it has the format 0, but this engine reads 1 to 3"),
-        ("dense", [(8, "<I", 4)], "it has the format 4, but this engine reads 1 to 3"),
+        ("dense", [(8, "<I", 0)], "it has the format 0, but this engine reads 1 to 4"),
+        ("dense", [(8, "<I", 5)], "it has the format 5, but this engine reads 1 to 4"),
         ("dense", [(12, "<I", 99)], r"it has \d+ bytes, but should have 99"),
         ("dense", [(16, "<I", 0)], "feature_size is 0 and input_gain "),
         ("dense", [(16, "<I", 2**16 + 1)], "feature_size is 65537 and input_gain "),
@@ -191,6 +194,19 @@ TOO_MANY_LAYERS = flat.to_bytes(tiny_model(0, (("gru", 1),) * 33, 1, 1))
         ("forecaster", [(44, "<I", 6554)], "the linear map keeps 6554 frames of 10 values; at most 65536 values are "),
         ("forecaster", [(44, "<I", 8)], "a matrix has 5 rows and 7 columns; its layer needs 5 and 8"),
         ("forecaster", [(LINEAR_AT, "<I", 6)], "a matrix has 6 rows and 7 columns; its layer needs 5 and 7"),
+        ("own units", [(8, "<I", 3)], "a layer has the kind 4, hop 0 and output_gain "),
+        ("own units", [(LAYERS_AT, "<I", 5)], "a layer has the kind 5, hop 0 and output_gain "),
+        ("own units", [(16, "<I", 11)], "a matrix has 80 rows and 12 columns; its layer needs 80 and 11"),
+        ("own units", [(MATRICES_AT, "<I", 79)], "a matrix has 79 rows; simple recurrent units take 4 each"),
+        ("own units", [(MATRICES_AT, "<I", 3), (MATRICES_AT + 12, "<I", 3)], "a matrix has 3 rows; simple recurrent "),
+        ("own units", [(MATRICES_AT, "<I", 76)], "a matrix has 27 rows and 20 columns; its layer needs 27 and 19"),
+        ("own units", [(MATRICES_AT, "<I", 2**32 - 4)], "a matrix has 4294967292 rows and 12 columns; it takes 1 to"),
+        (
+            "own units",
+            [(LAYERS_AT + 8, "<I", 2**32 - 4)],
+            r"peephole weights begin at 4294967292 and take 224 bytes of \d+, on a multiple of 4",
+        ),
+        ("own units", [(LAYERS_AT + 8, "<I", 130)], r"peephole weights begin at 130 and take 224 bytes of \d+, on a"),
         ("low rank", [(INNER_AT + 56, "<f", float("nan"))], "the gain between two factors is -?nan"),
         ("low rank", [(INNER_AT + 56, "<f", -1)], "the gain between two factors is -1"),
         ("low rank", [(INNER_AT + 56, "<f", 2e9)], r"the gain between two factors is 2e\+09"),
@@ -247,10 +263,28 @@ def test_a_position_that_is_no_number_is_refused():
                 _native.Model(put(data, (at + 4 * place, "<f", bad)))
 
 
+def test_a_peephole_weight_that_is_no_number_is_refused():
+    data = FILES["own units"]
+    (at,) = struct.unpack_from("<I", data, LAYERS_AT + 8)
+    for bad in (float("nan"), float("inf"), -2e6):
+        for place in (0, 2 * 20 - 1):
+            with pytest.raises(ValueError, match="peephole weights must hold finite numbers up to 1e6"):
+                _native.Model(put(data, (at + 4 * place, "<f", bad)))
+
+
+def test_peephole_weights_without_room_behind_them_are_refused():
+    data = FILES["own units"]
+    last = (len(data) - 4 * 2 * 20 - flat.SLACK_BYTES) // 4 * 4
+    for at, is_beyond in ((last, False), (last + 4, True)):
+        line = run(put(data, (LAYERS_AT + 8, "<I", at)), None)
+        assert line.startswith(f"peephole weights begin at {at} and take 224 bytes") == is_beyond
+
+
 @pytest.mark.parametrize(
     "layers",
     [
         (("decode", 5), ("gru", 20)),
+        (("sru", 20), ("decode", 5)),
         (("gru", 20), ("decode", 5), ("decode", 5)),
         (("gru", 20), ("decode", 5), ("gru", 20)),
         (("gru", 20), ("dense", 8, 6, 3), ("decode", 5)),
@@ -280,7 +314,13 @@ def test_more_factors_than_the_engine_takes_are_refused():
 
 def test_a_file_has_the_oldest_format_that_has_all_it_needs():
     formats = {name: struct.unpack_from("<I", data, 8)[0] for name, data in FILES.items()}
-    assert formats == dict.fromkeys(FILES, 1) | {"forecaster": 2, "low rank": 3, "low rank, sparse": 3}
+    assert formats == dict.fromkeys(FILES, 1) | {
+        "forecaster": 2,
+        "low rank": 3,
+        "low rank, sparse": 3,
+        "own units": 4,
+        "own units, sparse": 4,
+    }
 
 
 def test_a_kernel_that_is_not_there_is_refused():

@@ -161,6 +161,21 @@ def test_models_of_other_shapes_say_so_and_are_rounded_part_by_part(place, capsy
     assert "flips, warm: " in told
 
 
+def test_srus_are_compared_by_gate_and_unit(place, capsys, tmp_path, monkeypatch):
+    def missing():
+        raise ImportError
+
+    monkeypatch.setattr("device_runtime.extension.load", missing)  # the reference runs every layer
+    shape = (("dense", 2, 100, 100), ("sru", 2))
+    for seed, name in enumerate(("sru_a.bundle", "sru_b.bundle")):
+        write_words(tmp_path / name, seed, shape)
+    pair = (tmp_path / "sru_a.bundle", tmp_path / "sru_b.bundle")
+    found = compared(capsys, tmp_path, *pair, place / "data", "--engine", "reference")
+    gates = [f"layers.1 gate {letter}" for letter in "xfrp"]
+    assert list(found["parts"]["moved"]) == ["layers.0", "layers.1.input", *gates, "head"]
+    assert {row["part"] for row in found["units"]["results"]} == {f"layers.1 unit {i}" for i in range(2)}
+
+
 def test_the_test_of_mcnemar_is_the_exact_one():
     assert Paired(100, 10, 2, 5).p_value == pytest.approx(2 * (1 + 12 + 66) / 2**12)
     assert Paired(3, 4, 4, 0).p_value == 1.0

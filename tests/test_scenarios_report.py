@@ -17,9 +17,11 @@ pytest.importorskip("jinja2", reason="the report's page is a jinja2 template")
 
 from compress.report import Stage, describe
 from device_runtime.errors import InputError
+from models import SRUS, tiny_model, write_tiny_bundle
 from scenarios import report as pages
 from scenarios.report.confusion_figure import confusion
 from scenarios.report.html import headlines
+from scenarios.report_parts import where_bytes_go
 
 SAID = (
     "zero one two three four five six seven eight nine right left up down forward backward stop start open close "
@@ -361,6 +363,15 @@ def test_bytes_are_counted_from_the_arrays() -> None:
     assert describe({}).sparsity == 0.0
     row = Stage.of("int8", own, accuracy=0.5, interval_95=(0.4, 0.6), split="test", clips=10)
     assert (row.parameters, row.nonzeros, row.bytes, row.sparsity) == (6, 3, 12, 0.5)
+
+
+def test_the_bytes_of_each_kind_of_layer_are_told(tmp_path: Path) -> None:
+    parts = where_bytes_go(write_tiny_bundle(tmp_path / "sru.bundle", tiny_model(0, SRUS)).folder).parts
+    inputs = 4 * 24 * (16 * 9) + 4 * 9 * 24
+    assert parts == {"dense 1": 16 * 40, "SRU, inputs": inputs, "SRU, state": 2 * 4 * (24 + 9), "head": 4 * 9}
+    mixed = tiny_model(0, (("gru", 5), ("sru", 3), ("gru", 6), ("decode", 2)), 7)
+    parts = where_bytes_go(write_tiny_bundle(tmp_path / "mixed.bundle", mixed).folder).parts
+    assert list(parts) == ["GRU, inputs", "GRU, state", "SRU, inputs", "SRU, state", "positions", "head"]
 
 
 @pytest.mark.parametrize("mistakes", [1, 31, 200])

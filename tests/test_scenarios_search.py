@@ -24,6 +24,7 @@ import tiny_scenario
 from device_runtime import bundle, cli
 from device_runtime.errors import InputError
 from processes import HOUSE
+from scenarios.build import find
 from scenarios.search.cost import Costs
 from scenarios.search.crew import Crew
 from scenarios.search.plan import Plan
@@ -107,7 +108,7 @@ def test_an_impossible_budget_says_which_limit_excludes_everything_and_what_is_n
     code, _, complaint = tinyrnn("search", "tiny.py", "--board", "pi-zero-2w", "--budget", budget, "--fix", held)
     assert code == 2
     assert f"tinyrnn: the budget excludes every candidate: {told}" in complaint
-    assert "The nearest candidate (hidden " in complaint
+    assert "The nearest candidate (cell " in complaint
     near = complaint.partition("needs: --budget ")[2]
     assert not Path("runs").exists()
     plan = Plan("tiny.py", "pi-zero-2w", near, 1, "runs")
@@ -167,6 +168,10 @@ def test_a_search_survives_kill_9_and_ctrl_c_and_ends_with_a_front_a_recipe_and_
     made = bundle.read(found["bundle"])
     assert made.manifest.name == "tiny_pi_zero_2w"
     assert made.device_bytes <= 12_000
+    numbers = {point["number"] for point in found["front"]}
+    assert {path.name for path in Path("runs/tiny.search/front").iterdir()} == {f"candidate_{n}.py" for n in numbers}
+    for number in numbers:
+        assert find(f"runs/tiny.search/front/candidate_{number}.py").name == f"tiny_pi_zero_2w_{number}"
     report = json.loads(Path("runs/tiny.search/report.json").read_text())
     assert report["command"].startswith("tinyrnn search tiny.py --board pi-zero-2w --budget size_kb=12,")
     assert [promise["kept"] for promise in report["budget"]] == [True, True, True]

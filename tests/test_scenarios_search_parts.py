@@ -119,7 +119,7 @@ def test_what_is_fixed_is_not_searched():
     ("typed", "told"),
     [
         ("stride", "--fix got 'stride', expected a dimension and its value. For example: stride=3,block=8x1"),
-        ("strid=3", "--fix does not know 'strid' (did you mean stride?). It takes: hidden, "),
+        ("strid=3", "--fix does not know 'strid' (did you mean stride?). It takes: cell, hidden, "),
         ("bits=3", "--fix got bits=3, which is not searched. Choose one of: 8, 4, 4-log."),
         ("stride=7", "--fix got stride=7, which is not searched. Choose one of: 2, 3, 4, 5."),
     ],

@@ -110,6 +110,21 @@ def test_each_contestant_is_bundled_proved_and_streamed_and_not_measured_twice(t
     assert {**weighed, "step_us": 0} == {**pruned, "step_us": 0}
 
 
+def test_a_recipe_from_a_file_competes_and_stays_in_the_table(tiny, capsys):
+    text = (
+        "from dataclasses import replace\nfrom pathlib import Path\nimport tiny_scenario\n"
+        f"SCENARIO = replace(tiny_scenario.recipe(Path({str(tiny / 'data')!r})), name='tiny_7')\n"
+    )
+    (tiny / "candidate_7.py").write_text(text)
+    arguments = ["arabic_commands", "--seeds", "1", "--runs", str(tiny / "runs")]
+    assert toolbox.main([*arguments, "--recipe", str(tiny / "candidate_7.py")]) == 0
+    told = json.loads((tiny / "runs/toolbox/arabic_commands/outcomes/found-tiny-7-0.json").read_text())
+    assert (told["differing_bits"], set(told["measured"])) == (0, {"warm", "cold"})
+    capsys.readouterr()
+    assert toolbox.main([*arguments, "--table"]) == 0
+    assert "found: tiny_7" in capsys.readouterr().out
+
+
 def test_a_contestant_is_taught_by_its_own_teachers(tiny, tmp_path):
     shared = speech.trainings(tmp_path, tmp_path)
     pair = (speech.BASE.teacher, replace(speech.BASE.teacher, cell=Bidirectional(Lstm())))

@@ -59,7 +59,7 @@ class Vanilla:
 class Gru:
     """r, z = s(W x + U h + b), n = tanh(W x + r (U h + b)), h' = n + z (h - n) (Cho et al. 2014, arXiv:1406.1078).
 
-    The one cell that is deployed: reset after the product, as torch and `device_runtime.arithmetic` have it.
+    Reset after the product, as torch and `device_runtime.arithmetic` have it.
     """
 
     name: ClassVar[str] = "gru"
@@ -118,24 +118,25 @@ class LstmLayer(nn.Module):
 
 @dataclass(frozen=True)
 class Sru:
-    """f, r = s(W x + v c + b), c' = f c + (1 - f) W x, h' = r c' + (1 - r) x (Lei et al. 2018, arXiv:1709.02755).
+    """f, r = s(W x + v c + b), c' = f c + (1 - f) W x, h' = r c' + (1 - r) W x (Lei et al. 2018, arXiv:1709.02755).
 
-    Units hear of each other only through their inputs, so a step is a few products of vectors.
+    Units hear of each other only through their inputs, so a step is a few products of vectors. The inputs pass by on a
+    matrix of their own even where they are as many as the units.
     """
 
     memory: int = 32
     """Steps; forget gates begin so that units remember from 1 to so many (Tallec & Ollivier 2018, arXiv:1804.11188)."""
 
     name: ClassVar[str] = "sru"
-    deployed: ClassVar[bool] = False
+    deployed: ClassVar[bool] = True
 
     def layer(self, inputs: int, hidden: int) -> nn.Module:
-        """Written out here; inputs of another size than the state's pass by a matrix of their own."""
+        """Written out here."""
         return SruLayer(inputs, hidden, self.memory)
 
     def weights(self, inputs: int, hidden: int) -> int:
-        """W of two gates and the candidate, that of the inputs that pass by, and v of the gates."""
-        return (3 + (inputs != hidden)) * hidden * inputs + 2 * hidden
+        """W of the candidate, two gates and the inputs that pass by, and v of the gates."""
+        return 4 * hidden * inputs + 2 * hidden
 
 
 @dataclass(frozen=True)

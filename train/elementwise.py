@@ -67,21 +67,20 @@ class SruLayer(nn.Module):
 
     def __init__(self, inputs: int, hidden: int, memory: int):
         super().__init__()
-        self.hidden = hidden
-        self.affine = nn.Linear(inputs, (3 + (inputs != hidden)) * hidden)
-        self.v = nn.Parameter(torch.empty(2, hidden).uniform_(-1, 1) / math.sqrt(hidden))
+        self.affine = nn.Linear(inputs, 4 * hidden)
+        self.v = nn.Parameter(torch.empty(2 * hidden).uniform_(-1, 1) / math.sqrt(hidden))
         with torch.no_grad():
             self.affine.bias.zero_()
             self.affine.bias[hidden : 2 * hidden] = remembering(hidden, memory)
 
     def forward(self, x: torch.Tensor, state: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """(batch, steps, inputs) -> (batch, steps, hidden), and the state behind them."""
-        x = x.transpose(0, 1)
-        candidates, forget, reset, *passing = self.affine(x).split(self.hidden, dim=-1)
-        c = gated(candidates, forget, self.v[0], None if state is None else state[0])
+        candidates, forget, reset, passing = self.affine(x.transpose(0, 1)).chunk(4, dim=-1)
+        of_forget, of_reset = self.v.chunk(2)
+        c = gated(candidates, forget, of_forget, None if state is None else state[0])
         start = torch.zeros_like(c[:1]) if state is None else state
-        r = torch.sigmoid(reset + self.v[1] * torch.cat([start, c[:-1]]))
-        y = torch.lerp((passing[0] if passing else x).to(c.dtype), c, r)
+        r = torch.sigmoid(reset + of_reset * torch.cat([start, c[:-1]]))
+        y = torch.lerp(passing.to(c.dtype), c, r)
         return y.transpose(0, 1), c[-1:]
 
 

@@ -41,7 +41,7 @@ class StudentConfig:
     hidden: int = 96
     gru_layers: int = 1
     cell: Cell = field(default_factory=Gru)
-    """What recurs, in `gru_layers` layers of `hidden` units. A bundle holds GRUs alone."""
+    """What recurs, in `gru_layers` layers of `hidden` units. A bundle holds those that are `deployed`."""
 
 
 class SlidingDense(nn.Module):

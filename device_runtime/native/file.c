@@ -1,17 +1,21 @@
 /* model.native: read where it lies, after every number in it has been checked. Little endian throughout.
  *
  *      0  "tinyrnn" and a zero byte
- *      8  format, 1 to 3                       36  labels_bytes   texts, each ends with a zero byte
+ *      8  format, 1 to 4                       36  labels_bytes   texts, each ends with a zero byte
  *     12  file_size                            40  stride of the speech front end, 0: of no such
  *     16  feature_size                         44  format 2: linear_frames, 0: there is no linear map
  *     20  input_gain                           48  format 2: linear_width; then zeros
  *     24  layer_count                          64  layers, 16 bytes each, see below
- *     28  score_count                              matrices, 64 bytes each: one of a dense layer, input and state of
- *     32  labels_at      0: none                   a GRU layer, that of the head, that of the linear map
+ *     28  score_count                              matrices, 64 bytes each: one of a dense layer or of simple recurrent
+ *     32  labels_at      0: none                   units, input and state of a GRU layer, the head's, the linear map's
  *                                                  then the sections that they point at, 64 zero bytes at the end
  *
  * A layer record: kind, then 1 dense: hop, output_gain, 0. 2 GRU: 0, 0, 0. 3 decode, in format 2, right after a GRU
  * and the last layer: positions, where the float32 (positions, 3 units) begin that stand for the input in the gates, 0.
+ * 4 simple recurrent units, in format 4: 0, where the float32 (2, units) begin by which the forget and the reset gates
+ * see the state, 0. Their matrix has the rows of all candidates, then of the forget gates, of the reset gates, and
+ * of what passes by the cell.
+ *
  * The head is applied to the units of each position, so that score_count is positions times its rows. The linear map
  * maps the last linear_frames frames, of each the first linear_width features, to a number for each position; it is
  * added to the scores of that feature, of which a position has its rows / linear_width. There is one label for each row
@@ -19,9 +23,9 @@
  *
  * A matrix record: 0 rows, 4 columns, 8 sparse_rows, 9 is_four_bit, 10 block_columns, 11 index_bytes (one byte each),
  * 12 tile_count, then where its sections begin: 16 tiles, 20 tile_counts, 24 indices, 28 steps (0: none), 32 scale,
- * 36 bias; 40 the codebook, 16 int8 values; 56 zeros. In format 3, 56 is the float32 gain of a matrix that is the first
- * of two factors, 0 of others: its values times the gain are rounded to int8 and go into the second, whose record comes
- * next, and has as many columns as the first has rows. The two stand where one matrix may.
+ * 36 bias; 40 the codebook, 16 int8 values; 56 zeros. From format 3 on, 56 is the float32 gain of a matrix that is the
+ * first of two factors, 0 of others: its values times the gain are rounded to int8 and go into the second, whose record
+ * comes next, and has as many columns as the first has rows. The two stand where one matrix may.
  *
  * Tiles hold 64 values. Dense (sparse_rows is 0): 16 rows x 4 columns, row by row; groups of columns follow one
  * another, then the next 16 rows. Sparse: 16 rows x 4 columns or 8 rows x 8 columns, as sparse_rows tells; `indices`
@@ -35,7 +39,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { HEADER = 64, LAYER = 16, MATRIX = 64, FORMAT = 3, MAX_FILE = 64 << 20 };
+enum { HEADER = 64, LAYER = 16, MATRIX = 64, FORMAT = 4, MAX_FILE = 64 << 20 };
 
 static const char magic[8] = "tinyrnn";
 
@@ -71,8 +75,8 @@ static bool check_shape(const file *f, const matrix *m, uint32_t rows, uint32_t 
 
 /* What the format does not have reads as a kind that nobody knows. */
 static uint32_t kind_of(const file *f, size_t at) {
-    const uint32_t kind = uint32_at(f, at);
-    return kind == DECODE && uint32_at(f, 8) < 2 ? 0 : kind;
+    const uint32_t kind = uint32_at(f, at), since = kind == SRU ? 4 : kind == DECODE ? 2 : 1;
+    return uint32_at(f, 8) < since ? 0 : kind;
 }
 
 static bool read_decode(const file *f, size_t at, tinyrnn *model, layer *l, uint32_t inputs) {
@@ -96,10 +100,25 @@ static const matrix *next_matrix(tinyrnn *model) {
     return m->gain != 0 ? &model->matrices[model->matrix_count++] : m;
 }
 
+static bool read_sru(const file *f, size_t at, tinyrnn *model, layer *l, uint32_t inputs) {
+    const matrix *m = next_matrix(model);
+    if (m->rows % 4 != 0) {
+        return refuse(f, "a matrix has %lu rows; simple recurrent units take 4 each", (unsigned long)m->rows);
+    }
+    l->kind = SRU, l->input = m, l->inputs = inputs, l->outputs = m->rows / 4;
+    model->state_size += l->outputs;
+    model->lasting_layers = (uint32_t)(l - model->layers) + 1;
+    l->peephole = read_floats(f, "peephole weights", uint32_at(f, at + 8), 2 * l->outputs);
+    return l->peephole != NULL && check_shape(f, m, 0, inputs);
+}
+
 static bool read_layer(const file *f, size_t at, tinyrnn *model, layer *l, uint32_t inputs) {
     uint32_t kind = kind_of(f, at);
     if (kind == DECODE) {
         return read_decode(f, at, model, l, inputs);
+    }
+    if (kind == SRU) {
+        return read_sru(f, at, model, l, inputs);
     }
     l->kind = kind == DENSE ? DENSE : GRU;
     l->inputs = inputs, l->hop = uint32_at(f, at + 4), l->output_gain = float_at(f, at + 8);

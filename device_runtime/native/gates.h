@@ -119,3 +119,29 @@ static void gates(const layer *gru, const tables *tables, const int32_t *ax, con
     narrow((const int32_t *)(const void *)zs, hq, hidden);
 #endif
 }
+
+/* `room` takes the gates in Q15, and the blends are as many times larger. A product that is too small for all digits of
+ * a float32 meets an addend that it cannot change, or one as small, and half a step up neither is seen any more. */
+static void sru(const layer *sru, const tables *tables, const int32_t *acc, float *restrict room, float *restrict c,
+                int8_t *restrict q) {
+    const affine_map of = map_of(sru->input, acc);
+    const int16_t *restrict sigmoid = tables->sigmoid + SIGMOID_HALF;
+    const uint32_t hidden = sru->outputs, r_at = 2 * hidden, p_at = 3 * hidden;
+    const float *restrict peephole = sru->peephole;
+    float *restrict fs = room, *restrict rs = room + hidden + SLACK_ROWS;
+    for (uint32_t i = 0; i < hidden; i += LANES) {
+        lanes before = load(c + i);
+        lanes f = add(affine_lanes(of, hidden + i), mul(load(peephole + i), before));
+        lanes r = add(affine_lanes(of, r_at + i), mul(load(peephole + hidden + i), before));
+        store(fs + i, sigmoid_of(sigmoid, f));
+        store(rs + i, sigmoid_of(sigmoid, r));
+    }
+    for (uint32_t i = 0; i < hidden; i += LANES) {
+        lanes x = affine_lanes(of, i), p = affine_lanes(of, p_at + i);
+        lanes blended = scaled(x, 32768.0f, mul(sub(load(c + i), x), load(fs + i)));
+        lanes next = mul(to_float(whole_within(plus_half(blended), -32767, 32767)), set(Q15_UNIT));
+        store(c + i, next);
+        lanes passed = scaled(p, 32768.0f, mul(sub(next, p), load(rs + i)));
+        store_int8(q + i, whole_within(scaled(passed, 128.0f * Q15_UNIT, set(0.5f)), -127, 127));
+    }
+}

@@ -205,7 +205,7 @@ static inline bool gather_fast(const matrix *m, size_t count, const uint8_t *q, 
 
 static bool runs_here(void) { return processor.has_avx512; }
 
-static const elementwise lines_here = {quantize_frame, quantize_state, affine, rectify, requantize, gates};
+static const elementwise lines_here = {quantize_frame, quantize_state, affine, rectify, requantize, gates, sru};
 
 const kernel tinyrnn_avx512 = {"avx512", true, {16, 20, 20}, {12, 20, 20}, 256,
                                runs_here, product, product_back, &lines_here, products, false};

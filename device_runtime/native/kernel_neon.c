@@ -90,7 +90,7 @@ static inline lanes lookup(const int16_t *middle, whole at) {
 
 #include "gates.h"
 
-const elementwise tinyrnn_neon_lines = {quantize_frame, quantize_state, affine, rectify, requantize, gates};
+const elementwise tinyrnn_neon_lines = {quantize_frame, quantize_state, affine, rectify, requantize, gates, sru};
 
 #define CHAINS 1
 #define PAIRS /* of tiles: two products of -128..127 and -127..127 fit an int16 */

@@ -90,7 +90,7 @@ static void products(const matrix *m, const int8_t *q, uint32_t hop, uint32_t wi
 
 static bool runs_here(void) { return true; }
 
-const elementwise tinyrnn_portable_lines = {quantize_frame, quantize_state, affine, rectify, requantize, gates};
+const elementwise tinyrnn_portable_lines = {quantize_frame, quantize_state, affine, rectify, requantize, gates, sru};
 
 /* Where the compiler has vectors, a dense tile of 16 rows gains more by them than one whose inputs are looked up. */
 #if defined(__SSE2__) || defined(__ARM_NEON)

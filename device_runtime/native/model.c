@@ -30,6 +30,8 @@ static void lay_out_scratch(tinyrnn *model) {
         if (l->kind == GRU) {
             l->h_at = take(&at, 4 * (size_t)l->outputs + SLACK);
             l->hq_at = take(&at, l->outputs + SLACK);
+        } else if (l->kind == SRU) {
+            l->h_at = take(&at, 4 * (size_t)l->outputs + SLACK);
         } else if (l->kind == DECODE) {
             l->h_at = take(&at, 4 * (size_t)l->inputs + SLACK);
         }

@@ -78,7 +78,7 @@ struct matrix {
 /* The columns of a matrix, or of both its factors together. */
 static inline uint32_t inputs_of(const matrix *m) { return m->inner == NULL ? m->columns : m->inner->columns; }
 
-typedef enum { DENSE = 1, GRU = 2, DECODE = 3 } layer_kind;
+typedef enum { DENSE = 1, GRU = 2, DECODE = 3, SRU = 4 } layer_kind;
 
 typedef struct {
     layer_kind kind;
@@ -88,8 +88,10 @@ typedef struct {
     const matrix *all;     /* dense: scale and bias of the rows of all windows; no weights */
     const matrix *input;
     const matrix *state;   /* GRU; its units are `outputs` */
-    size_t h_at, hq_at;    /* GRU: float32 state and its int8 copy, in the scratch; decode: h_at, that of a position */
+    size_t h_at, hq_at;    /* GRU: float32 state and its int8 copy, in the scratch; decode: h_at, that of a position;
+                              SRU: h_at, its state */
     const float *positions; /* decode: (outputs / inputs, 3 inputs), and SLACK_ROWS more may be read */
+    const float *peephole;  /* SRU: (2, outputs), and SLACK_ROWS more may be read */
 } layer;
 
 /* The map over the last frames beside the layers, see linear.c. */
@@ -112,6 +114,7 @@ typedef struct {
     void (*requantize)(const matrix *inner, const int32_t *acc, int8_t *q);
     void (*gates)(const layer *gru, const tables *tables, const int32_t *ax, const int32_t *ah, float *room,
                   float *h, int8_t *hq);
+    void (*sru)(const layer *sru, const tables *tables, const int32_t *acc, float *room, float *c, int8_t *q);
 } elementwise;
 
 /* What zeros cost, in tenths of the time of a dense tile, see spread.c. */
@@ -157,7 +160,7 @@ struct tinyrnn {
     uint32_t stride; /* of the speech front end; 0: the file does not tell */
     float input_gain;
     layer layers[MAX_LAYERS];
-    uint32_t lasting_layers; /* up to the last GRU: what is behind them matters to a step's own scores alone */
+    uint32_t lasting_layers; /* up to the last recurrent one: others behind it matter to a step's own scores alone */
     matrix matrices[MAX_MATRICES];
     uint32_t matrix_count;
     const matrix *head;

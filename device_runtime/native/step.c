@@ -1,8 +1,8 @@
 /* One step: arithmetic.step, line by line. */
 #include "step.h"
 
-/* The scratch holds the error and each GRU layer's h, and their int8 copies, and the frames of the linear map, while a
- * stream is stepped. */
+/* The scratch holds the error and each recurrent layer's state, of a GRU its int8 copy too, and the frames of the
+ * linear map, while a stream is stepped. */
 static void take_state(const tinyrnn *model, uint8_t *scratch, const float *state) {
     memcpy(scratch + model->error_at, state, sizeof(float) * model->feature_size);
     state += model->feature_size;
@@ -11,6 +11,9 @@ static void take_state(const tinyrnn *model, uint8_t *scratch, const float *stat
         if (l->kind == GRU) {
             memcpy(scratch + l->h_at, state, sizeof(float) * l->outputs);
             model->kernel->lines->quantize_state(floats(scratch, l->h_at), bytes(scratch, l->hq_at), l->outputs);
+            state += l->outputs;
+        } else if (l->kind == SRU) {
+            memcpy(scratch + l->h_at, state, sizeof(float) * l->outputs);
             state += l->outputs;
         }
     }
@@ -24,7 +27,7 @@ static void give_state(const tinyrnn *model, const uint8_t *scratch, float *stat
     state += model->feature_size;
     for (uint32_t i = 0; i < model->layer_count; i++) {
         const layer *l = &model->layers[i];
-        if (l->kind == GRU) {
+        if (l->kind == GRU || l->kind == SRU) {
             memcpy(state, scratch + l->h_at, sizeof(float) * l->outputs);
             state += l->outputs;
         }
@@ -110,6 +113,11 @@ static void step(const tinyrnn *model, uint8_t *scratch, const float *frame, flo
         } else if (l->kind == DECODE) {
             q = bytes(scratch, model->q_at[next]);
             tinyrnn_decode(model, scratch, l, q);
+        } else if (l->kind == SRU) {
+            multiply(model, scratch, l->input, q, ax);
+            q = bytes(scratch, model->q_at[next]);
+            lines->sru(l, &model->tables, ax, floats(scratch, model->room_at), floats(scratch, l->h_at), q);
+            next = 1 - next;
         } else {
             multiply_windows(model, scratch, l, q, ax);
             q = bytes(scratch, model->q_at[next]);

@@ -135,7 +135,7 @@ def _parts(found: ForecastComparison) -> Section:
     rows: dict[tuple[str, str], list[tuple[str, float, float]]] = {}
     for result in found.parts:
         rows.setdefault((result.of, result.how), []).append((result.part, result.mse, result.mse - result.own))
-    return parts_section(found.apart, rows, found.moved, "")
+    return parts_section(found.apart, rows, found.moved, "", found.bundles[0].model)
 
 
 def _units(found: ForecastComparison) -> Section:

@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from device_runtime.arithmetic import Affine, Decode, Dense, Factored, Gru, Layer, Linear, Model, Product
+from device_runtime.arithmetic import Affine, Decode, Dense, Factored, Gru, Layer, Linear, Model, Product, Sru
 from device_runtime.weights import matrices
 
 GATES = ("r", "z", "n")
-"""Reset, update and candidate, in the order of their rows."""
+"""Of a GRU: reset, update and candidate, in the order of their rows."""
+
+SRU_GATES = ("x", "f", "r", "p")
+"""Of an SRU: candidate, forget, reset and what passes by the cell, in the order of their rows."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """A whole matrix, or the rows of one gate in one or both matrices of a GRU.
+    """A whole matrix, or the rows of one gate in one or both matrices of a GRU, or in the matrix of an SRU.
 
     >>> Part("layers.1.state.z", ("layers.1.state",), gate=1).rows(30)
+    slice(10, 20, None)
+    >>> Part("layers.1 gate f", ("layers.1.input",), gate=1, gates=4).rows(40)
     slice(10, 20, None)
     """
 
@@ -25,13 +30,16 @@ class Part:
     """As in model.npz: `layers.0`, `layers.2.input`, `layers.2.state`, `head`, `linear`."""
 
     gate: int | None = None
-    """Which third of the rows; None takes all."""
+    """Which of its gates; None takes all rows."""
+
+    gates: int = len(GATES)
+    """How many gates the rows are those of."""
 
     def rows(self, count: int) -> slice:
         """Its rows in a matrix of so many."""
         if self.gate is None:
             return slice(0, count)
-        return slice(self.gate * count // 3, (self.gate + 1) * count // 3)
+        return slice(self.gate * count // self.gates, (self.gate + 1) * count // self.gates)
 
 
 def parts(model: Model) -> list[Part]:
@@ -46,6 +54,12 @@ def parts(model: Model) -> list[Part]:
             if len(whole) == len(both):
                 found += [Part(f"layers.{i} gate {letter}", both, gate) for gate, letter in enumerate(GATES)]
             found += [Part(f"{name}.{letter}", (name,), gate) for name in whole for gate, letter in enumerate(GATES)]
+        elif isinstance(layer, Sru):
+            name = f"layers.{i}.input"
+            found.append(Part(name, (name,)))
+            if isinstance(layer.input, Affine):
+                of = len(SRU_GATES)
+                found += [Part(f"layers.{i} gate {letter}", (name,), at, of) for at, letter in enumerate(SRU_GATES)]
         elif isinstance(layer, Dense):
             found.append(Part(f"layers.{i}", (f"layers.{i}",)))
     return found + [Part(name, (name,)) for name in ("head", "linear") if name in held]
@@ -67,6 +81,8 @@ def _layer(layer: Layer, name: str, changed: Mapping[str, Product]) -> Layer:
             return replace(layer, affine=changed.get(name, layer.affine))
         case Gru():
             return Gru(changed.get(f"{name}.input", layer.input), changed.get(f"{name}.state", layer.state))
+        case Sru():
+            return replace(layer, input=changed.get(f"{name}.input", layer.input))
         case Decode():
             return layer
 
@@ -99,5 +115,7 @@ def _described(layer: Layer) -> str:
             return f"dense by {layer.hop}"
         case Gru():
             return f"GRU of {layer.hidden}"
+        case Sru():
+            return f"SRU of {layer.hidden}"
         case Decode():
             return f"decode of {len(layer.positions)}"

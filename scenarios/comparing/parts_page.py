@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from device_runtime.arithmetic import Model, Sru
 from scenarios.comparing.changes import FIRST, SECOND
 from scenarios.report.series_content import Chart, Column, Line, Row, Section, Table
 
@@ -15,9 +16,18 @@ def parts_section(
     rows: Mapping[tuple[str, str], Sequence[tuple[str, float, float]]],
     moved: Mapping[str, float],
     unit: str,
+    model: Model,
 ) -> Section:
-    """Bars for each part; `rows` hold (part, with the change, lost) of each model and way to change it."""
-    swapped = "One part of each model was replaced by the other model's, exactly, and the rest left as it is."
+    """Bars for each part; `rows` hold (part, with the change, lost) of each model and way to change it.
+
+    `model` is one of the two, which have the same layers where parts fit.
+    """
+    exactly = (
+        "relative to the largest state of its SRU"
+        if any(isinstance(layer, Sru) for layer in model.layers)
+        else "exactly"
+    )
+    swapped = f"One part of each model was replaced by the other model's, {exactly}, and the rest left as it is."
     alone = (
         f"No part of one model fits into the other: {apart}. Instead one part of each was rounded, without training, "
         "and the rest left as it is."

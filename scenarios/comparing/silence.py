@@ -1,4 +1,4 @@
-"""One hidden unit of a model silenced: its state stays zero, so that nothing that reads it learns anything from it."""
+"""One hidden unit of a model silenced: it stays zero, so that nothing that reads it learns anything from it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from device_runtime.arithmetic import Affine, Decode, Gru, Layer, Model, Product
+from device_runtime.arithmetic import Affine, Decode, Gru, Layer, Model, Product, Sru
 from device_runtime.products import Factored
 
 
 @dataclass(frozen=True)
 class Unit:
-    """A hidden unit of one of the model's GRU layers."""
+    """A hidden unit of one of the model's recurrent layers."""
 
     layer: int
     index: int
@@ -28,18 +28,25 @@ def units(model: Model) -> list[Unit]:
     return [
         Unit(i, index)
         for i, layer in enumerate(model.layers)
-        if isinstance(layer, Gru)
+        if isinstance(layer, Gru | Sru)
         for index in range(layer.hidden)
     ]
 
 
 def silenced(unit: Unit, model: Model) -> Model:
-    """The model whose unit never leaves the zero that it starts from: its candidate is tanh(0) at every step."""
-    gru = model.layers[unit.layer]
-    assert isinstance(gru, Gru)  # as `units` says
-    row = 2 * gru.hidden + unit.index  # of the candidate gate
+    """The model whose unit never leaves the zero that it starts from.
+
+    A GRU's candidate is tanh(0) at every step, an SRU's 0, and nothing passes by its cell.
+    """
     layers: list[Layer] = list(model.layers)
-    layers[unit.layer] = Gru(_without(gru.input, row), _without(gru.state, row))
+    layer = layers[unit.layer]
+    if isinstance(layer, Sru):
+        passing = 3 * layer.hidden + unit.index
+        layers[unit.layer] = replace(layer, input=_without(_without(layer.input, unit.index), passing))
+        return replace(model, layers=tuple(layers))
+    assert isinstance(layer, Gru)  # as `units` says
+    row = 2 * layer.hidden + unit.index  # of the candidate gate
+    layers[unit.layer] = Gru(_without(layer.input, row), _without(layer.state, row))
     if unit.layer + 1 < len(layers):
         after = layers[unit.layer + 1]
         if isinstance(after, Decode):  # its positions stand where the input does

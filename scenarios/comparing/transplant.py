@@ -2,6 +2,9 @@
 
 A row's scale holds the scale of the int8 values that it reads. Where the two models round these differently, the rows
 that move are told the grid of their new place, and the rows that read what a moved layer writes are told its grid.
+
+The states of an SRU are in units of the largest one seen in calibration, which a bundle does not keep: its parts move
+as they stand, relative to that, as if both models' largest states were equal.
 """
 
 from __future__ import annotations
@@ -10,16 +13,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from device_runtime.arithmetic import Affine, Decode, Dense, Factored, Gru, Model, Product
+from device_runtime.arithmetic import Affine, Decode, Dense, Factored, Gru, Model, Product, Sru
 from device_runtime.weights import matrices
-from scenarios.comparing.parts import Part, with_matrices
+from scenarios.comparing.parts import SRU_GATES, Part, with_matrices
 
 
 def transplant(part: Part, giver: Model, taker: Model) -> Model:
     """`taker` with that part of `giver`, which has the same shapes.
 
     A dense layer brings the gain that rounds its outputs, a GRU's input matrix the positions of a decoding layer that
-    stand in its place.
+    stand in its place, an SRU's gate how it hears the state.
     """
     given, held = matrices(giver), matrices(taker)
     fitted = {name: _rescaled(given[name], _gain(giver, name) / _gain(taker, name)) for name in part.matrices}
@@ -29,6 +32,8 @@ def transplant(part: Part, giver: Model, taker: Model) -> Model:
             made = _with_gain(made, i, layer.output_gain)
         if f"layers.{i - 1}.input" in part.matrices and isinstance(layer, Decode):
             made = _with_positions(made, i, layer.positions, part)
+        if f"layers.{i}.input" in part.matrices and isinstance(layer, Sru):
+            made = _with_peephole(made, i, layer.peephole, part)
     return made
 
 
@@ -47,7 +52,10 @@ def _values(model: Model, name: str, part: Part) -> np.ndarray:
 
 
 def _gain(model: Model, name: str) -> np.float64:
-    """What multiplies the values that a matrix reads before they are rounded to int8; 1 for a state, which is fixed."""
+    """What multiplies the values that a matrix reads before they are rounded to int8; 1 for a state, which is fixed.
+
+    Also 1 for the outputs of an SRU, relative to its largest state.
+    """
     if name == "linear":
         return np.float64(model.input_gain)
     at = len(model.layers) if name == "head" else int(name.split(".")[1])
@@ -90,7 +98,7 @@ def _with_gain(model: Model, at: int, gain: np.float32) -> Model:
     layers = (*model.layers[:at], replace(layer, output_gain=gain), *model.layers[at + 1 :])
     reader = "head"
     if at + 1 < len(layers):
-        reader = f"layers.{at + 1}.input" if isinstance(layers[at + 1], Gru) else f"layers.{at + 1}"
+        reader = f"layers.{at + 1}.input" if isinstance(layers[at + 1], Gru | Sru) else f"layers.{at + 1}"
     made = replace(model, layers=layers)
     return with_matrices(made, {reader: _rescaled(matrices(made)[reader], ratio)})
 
@@ -102,3 +110,13 @@ def _with_positions(model: Model, at: int, positions: np.ndarray, part: Part) ->
     rows = part.rows(new.shape[1])
     new[:, rows] = positions[:, rows]
     return replace(model, layers=(*model.layers[:at], Decode(new), *model.layers[at + 1 :]))
+
+
+def _with_peephole(model: Model, at: int, peephole: np.ndarray, part: Part) -> Model:
+    layer = model.layers[at]
+    assert isinstance(layer, Sru)
+    new = np.array(layer.peephole)
+    for row, letter in enumerate("fr"):
+        if part.gate in (None, SRU_GATES.index(letter)):
+            new[row] = peephole[row]
+    return replace(model, layers=(*model.layers[:at], replace(layer, peephole=new), *model.layers[at + 1 :]))

@@ -163,7 +163,7 @@ def _parts(found: WordsComparison) -> Section:
     for result in found.parts:
         cells = (result.part, result.accuracy, -result.against.difference)
         rows.setdefault((result.of, result.how), []).append(cells)
-    return parts_section(found.apart, rows, found.moved, "%")
+    return parts_section(found.apart, rows, found.moved, "%", found.sessions[0].bundle.model)
 
 
 def _units(found: WordsComparison) -> Section:

@@ -1,9 +1,11 @@
-"""A chosen candidate as a Python file that `tinyrnn build` takes: what differs from the scenario that it came from."""
+"""Candidates as Python files that `tinyrnn build` takes: what differs from the scenario that they came from."""
 
 from __future__ import annotations
 
 import json
 import re
+import shutil
+from collections.abc import Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,17 @@ TOLD_APART = ("name", "title", "typed")
 def named(scenario: Scenario, board: str) -> str:
     """What the found scenario is called."""
     return re.sub(r"\W", "_", f"{scenario.name}_{board}")
+
+
+def write_front(
+    folder: Path, candidates: Sequence[tuple[Point, Scenario]], typed: str, base: Scenario, command: str
+) -> None:
+    """A file for each candidate of the front, under a name of its own: any of them can be built."""
+    shutil.rmtree(folder, ignore_errors=True)  # of a front that has been passed since
+    folder.mkdir()
+    for point, scenario in candidates:
+        own = replace(scenario, name=f"{scenario.name}_{point.number}", title=f"{scenario.title} ({point.number})")
+        (folder / f"candidate_{point.number}.py").write_text(source(typed, base, own, point, command))
 
 
 def found(base: Scenario, candidate: Scenario, board: str, limits: Limits) -> Scenario:

@@ -31,6 +31,9 @@ from scenarios.search.space import Values, candidate, own_values
 from scenarios.search.study import bury, counted, open_study, points
 from scenarios.search.worker import shared
 
+FRONT = "front"
+"""The folder of the front's recipes, in that of the search."""
+
 
 @dataclass(frozen=True)
 class Found:
@@ -96,6 +99,9 @@ def run(plan: Plan, workers: int, console: Console, command: str) -> Found:
             f"none of {len(tried)} candidates keeps the budget of {limits} once it is trained. Try more: --trials"
         )
     made = recipe.found(scenario, candidate(scenario, space, best.values), plan.board, limits)
+    stairs = front(full)
+    recipes = [(p, recipe.found(scenario, candidate(scenario, space, p.values), plan.board, limits)) for p in stairs]
+    recipe.write_front(plan.folder / FRONT, recipes, plan.scenario, scenario, command)
     path = plan.folder / f"{made.name}.py"
     path.write_text(recipe.source(plan.scenario, scenario, made, best, command))
     console.print(f"building candidate {best.number}: {path}", soft_wrap=True)
@@ -106,7 +112,7 @@ def run(plan: Plan, workers: int, console: Console, command: str) -> Found:
     content = page.content(plan, points(tried), best, went(study, plan), measured, command)
     report, _ = write(content, plan.folder, render)
     over = tuple(in_words(promise) for promise in kept if not promise.kept and promise.what != "size_kb")
-    return Found(best, front(full), path, result.bundle, report, (*result.missed, *over))
+    return Found(best, stairs, path, result.bundle, report, (*result.missed, *over))
 
 
 def of_bundle(path: Path, scenario: Scenario, meter: Meter) -> dict[str, Any]:

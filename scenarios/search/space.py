@@ -19,6 +19,7 @@ from compress.weight_grids import Linear, PowersOfTwo
 from device_runtime.errors import InputError
 from device_runtime.meant import meant
 from scenarios.scenario import Scenario
+from train.cells import Gru, Sru
 
 Value = int | float | str
 Values = Mapping[str, Value]
@@ -37,17 +38,19 @@ class Place(Protocol):
 
 @dataclass(frozen=True)
 class OfStudent:
-    """A field of the student's configuration."""
+    """A field of the student's configuration; `named` says what a searched value stands for, if not itself."""
 
     field: str
+    named: Mapping[Any, Any] | None = None
 
     def put(self, scenario: Scenario, value: Any) -> Scenario:
         """The scenario with this value."""
-        return replace(scenario, student=replace(scenario.student, **{self.field: value}))
+        changed = {self.field: self.named[value] if self.named else value}
+        return replace(scenario, student=replace(scenario.student, **changed))
 
     def get(self, scenario: Scenario) -> Any:
-        """The scenario's own value."""
-        return getattr(scenario.student, self.field)
+        """The scenario's own value, by its name where it has one."""
+        return _name_of(getattr(scenario.student, self.field), self.named)
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,11 @@ class OfMethod:
     def get(self, scenario: Scenario) -> Any:
         """The scenario's own value, by its name where it has one; None where no method is of the kind."""
         own = next((getattr(m, self.field) for m in scenario.compress if isinstance(m, self.kind)), None)
-        return next((name for name, value in (self.named or {}).items() if value == own), own)
+        return _name_of(own, self.named)
+
+
+def _name_of(own: Any, named: Mapping[Any, Any] | None) -> Any:
+    return next((name for name, value in (named or {}).items() if value == own), own)
 
 
 class Dimension(Protocol):
@@ -170,16 +177,20 @@ class RankOfGrus:
         return next((rank.rank for rank in ranks if isinstance(rank, Fixed)), 0)
 
 
+CELLS = {cell.name: cell for cell in (Gru(), Sru())}
+"""Those that are deployed."""
+
 BITS = {"8": Linear(8), "4": Linear(4), "4-log": PowersOfTwo(4)}
 """Of the weights; the engines run all of them on the int8 grid, and store them in so many."""
 
-BLOCKS = {"8x1": (8, 1), "8x2": (8, 2), "16x1": (16, 1), "16x2": (16, 2)}
+BLOCKS = {"1x1": (1, 1), "8x1": (8, 1), "8x2": (8, 2), "16x1": (16, 1), "16x2": (16, 2)}
 """Rows x columns that are zero together."""
 
 
 def speech(scenario: Scenario) -> tuple[Dimension, ...]:
     """The dimensions of a scenario that hears words; those of pruning where its recipe prunes."""
     dimensions: tuple[Dimension, ...] = (
+        Choice("cell", tuple(CELLS), OfStudent("cell", CELLS)),
         Steps("hidden", 8, 160, 8, OfStudent("hidden")),
         Steps("projection", 16, 64, 8, OfStudent("projection")),
         Steps("channels", 4, 32, 4, OfStudent("channels")),

@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from device_runtime import codecs
-from device_runtime.arithmetic import Dense, Gru, Model
+from device_runtime.arithmetic import Dense, Gru, Model, Sru
 from device_runtime.products import Affine, Product
 
 ROWS = codecs.DENSE_ROWS
@@ -43,9 +43,10 @@ LOOKED_UP_AT_ONCE = 256
 KINDS = (
     "features", "products", "dense tiles", "dense blocks", "low tiles", "low blocks", "high tiles",
     "high blocks", "lookups", "lookups in tables", "lookups alone", "long lookups", "codes", "outputs",
-    "units", "scores",
+    "units", "simple units", "scores",
 )  # fmt: skip
-"""Everything that is counted; "low" are tiles of 8 rows and "high" of 16."""
+"""Everything that is counted; "low" are tiles of 8 rows and "high" of 16, "units" those of GRUs, and "simple
+units" are simple recurrent ones."""
 
 
 def work(model: Model, rule: Spread) -> Counter[str]:
@@ -63,6 +64,10 @@ def work(model: Model, rule: Spread) -> Counter[str]:
             case Gru():
                 done += _product(layer.input, rule) + _product(layer.state, rule)
                 done["units"] += layer.hidden
+                size = layer.hidden
+            case Sru():
+                done += _product(layer.input, rule)
+                done["simple units"] += layer.hidden
                 size = layer.hidden
     done += _product(model.head, rule)
     done["scores"] += model.head.rows

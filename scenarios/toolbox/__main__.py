@@ -1,6 +1,6 @@
 """Every method on the same task, each with several seeds: a table, a plot, and how it was made.
 
-    python -m scenarios.toolbox arabic_commands|load_forecast [--seeds 3] [--only TEXT ...] [--runs DIR]
+    python -m scenarios.toolbox arabic_commands|load_forecast [--seeds 3] [--only TEXT ...] [--recipe FILE ...]
 
 Each outcome is kept in runs/toolbox as soon as it is measured: interrupt it, start it again, and it goes on. Several
 processes share the work when they are started with other --first or --only.
@@ -18,6 +18,7 @@ import torch
 from rich.console import Console
 
 from device_runtime.errors import InputError, TinyRnnError
+from scenarios.build import in_file
 from scenarios.toolbox import forecast, page, speech
 from scenarios.toolbox.again import again
 from scenarios.toolbox.contestant import Contestant, Outcome
@@ -25,6 +26,9 @@ from scenarios.toolbox.task import Task
 
 NAME, OUTCOMES, BUNDLES = "toolbox", "outcomes", "bundles"
 """The folder in `runs`, and those of a task in it."""
+
+FOUND = "found"
+"""The group of recipes that came as files."""
 
 TASKS: dict[str, Task] = {task.NAME: task for task in (speech, forecast)}
 
@@ -36,6 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=3, help="how many seeds each contestant has, from 0")
     parser.add_argument("--first", type=int, default=0, help="the first seed, to share the work between processes")
     parser.add_argument("--only", action="append", default=[], help="contestants whose group or name holds this text")
+    parser.add_argument("--recipe", action="append", default=[], metavar="FILE", help="instead: recipes in .py files")
     parser.add_argument("--table", action="store_true", help="train nothing: the table of what there is")
     parser.add_argument("--again", action="store_true", help="train nothing: bytes and speed anew of what there is")
     parser.add_argument("--runs", type=Path, default=Path("runs"))
@@ -43,7 +48,8 @@ def main(arguments: list[str] | None = None) -> int:
     torch.set_num_threads(1)
     try:
         task = TASKS[args.task]
-        chosen = choose(list(task.contestants()), args.only)
+        known = list(task.contestants())
+        chosen = [of_file(path) for path in args.recipe] or choose(known, args.only)
         folder = args.runs / NAME / task.NAME
         if args.again:
             weigh_again(folder)
@@ -52,7 +58,9 @@ def main(arguments: list[str] | None = None) -> int:
         outcomes = [
             Outcome.from_dict(json.loads(path.read_text())) for path in sorted((folder / OUTCOMES).glob("*.json"))
         ]
-        in_order = [o for c in chosen for o in outcomes if (o.group, o.name) == (c.group, c.name)]
+        of_files = sorted({(o.group, o.name) for o in outcomes if o.group == FOUND})
+        rows = [(c.group, c.name) for c in (known if args.recipe else chosen)] + of_files
+        in_order = [o for row in rows for o in outcomes if (o.group, o.name) == row]
         print(page.markdown(in_order, task.SHOWN))
         print(f"\nreport  {page.write(in_order, task, folder)}")
     except TinyRnnError as error:
@@ -68,6 +76,12 @@ def choose(contestants: Sequence[Contestant], wanted: Sequence[str]) -> list[Con
         known = "; ".join(f"{c.group}: {c.name}" for c in contestants)
         raise InputError(f"--only {' '.join(wanted)} names no contestant. There are {known}.")
     return chosen
+
+
+def of_file(path: str) -> Contestant:
+    """A recipe that was found elsewhere, such as by `tinyrnn search`, under its own name."""
+    recipe = in_file(path)
+    return Contestant(FOUND, recipe.name, recipe)
 
 
 def compete(task: Task, contestants: Sequence[Contestant], seeds: Sequence[int], folder: Path, runs: Path) -> None:

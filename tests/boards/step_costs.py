@@ -31,7 +31,7 @@ from .board import BOARDS
 from .emulator import Emulator, emulator
 from .missing import MissingError
 
-MODELS = 96
+MODELS = 112
 STEPS = 20
 NAMES = {
     "pi-zero-2w": "zero2w",
@@ -58,7 +58,10 @@ Row = tuple[Counter[str], float]
 
 
 def models(count: int = MODELS) -> Iterator[Model]:
-    """Random weights in the shapes that are searched: pruned, of low rank, in 8 bits and in 4, and as they are."""
+    """Random weights in the shapes that are searched: pruned, of low rank, in 8 bits and in 4, and as they are.
+
+    The last quarter is of simple recurrent units.
+    """
     rng = np.random.default_rng(0)
     for seed in range(count):
         channels, projection = int(rng.choice([0, 4, 8, 12, 16, 24, 32])), int(rng.choice([0, 16, 24, 32, 40, 48, 64]))
@@ -70,10 +73,11 @@ def models(count: int = MODELS) -> Iterator[Model]:
             size = 9 * channels
         if projection:
             layers.append(("dense", projection, size, size))
-        dense, grus = len(layers), int(rng.choice([1, 1, 2]))
-        whole = tiny_model(seed, layers + [("gru", hidden)] * grus, 200, int(rng.choice([3, 5, 6, 12, 42])))
+        dense, recurrent = len(layers), int(rng.choice([1, 1, 2]))
+        kind, matrices = ("gru", 2) if 4 * seed < 3 * count else ("sru", 1)
+        whole = tiny_model(seed, layers + [(kind, hidden)] * recurrent, 200, int(rng.choice([3, 5, 6, 12, 42])))
         rank = int(rng.choice([0, 0, 8, 16, 24, 32, 48]))
-        whole = factored(whole, (*[0] * dense, *[rank] * 2 * grus, 0), seed)
+        whole = factored(whole, (*[0] * dense, *[rank] * matrices * recurrent, 0), seed)
         sparsity = float(rng.choice([0, 0.3, 0.5, 0.63, 0.75, 0.85, 0.92]))
         prune = without_blocks(sparsity, [(8, 1), (8, 2), (16, 1), (16, 2), (8, 4)][int(rng.integers(5))], seed)
         grid = GRIDS[int(rng.integers(len(GRIDS)))]

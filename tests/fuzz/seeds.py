@@ -42,6 +42,10 @@ SHAPES = {
     "low_rank": factored(tiny_model(8, (("dense", 3, 6, 3), ("gru", 7)), 12, 3), (2, 9, 3, 1)),
     "low_rank_speech": factored(tiny_model(9, (("gru", 6),), 40, 3), (4, 17, 0)),
     "low_rank_decoding": factored(tiny_model(10, (("gru", 7), ("decode", 3)), 4, 3), (0, 5, 2)),
+    "own_units": tiny_model(11, (("sru", 3),), 5, 2),
+    "own_units_and_others": tiny_model(12, (("gru", 2), ("sru", 3)), 3, 2),
+    "own_units_decoding": tiny_model(13, (("sru", 2), ("gru", 2), ("decode", 2)), 3, 1),
+    "own_units_speech": factored(tiny_model(14, (("sru", 2),), 40, 2), (1, 0)),
 }
 
 
@@ -51,7 +55,7 @@ def write(folder: Path) -> None:
     sound = np.random.default_rng(0).integers(-20_000, 20_000, 660).astype("<i2").tobytes()
     for shape, model in SHAPES.items():
         labels = ("a", "", "word")[: model.head.rows]
-        has_sound = shape in ("speech", "low_rank_speech")
+        has_sound = shape in ("speech", "low_rank_speech", "own_units_speech")
         for name, change in CHANGES.items():
             stride = 1 if has_sound else 0
             stored = flat.to_bytes(with_weights(model, change), labels if name != "dense" else (), stride)
