@@ -6,6 +6,7 @@ import importlib
 import subprocess
 import sys
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from models import random_frames, tiny_manifest, tiny_model, write_tiny_bundle
 from processes import environment
 from streams import MODELS
 
+START = MODELS["two GRUs"].initial_state()
 HERE = engines.ENGINES["native"].is_installed()
 built = pytest.mark.skipif(not HERE, reason="the native engine is not built here")
 
@@ -91,6 +93,56 @@ def test_a_step_keeps_nothing_and_gives_arrays_of_its_own(tmp_path):
         assert array.tobytes() == copy.tobytes() == again.tobytes()
 
 
+def _read_only(array):
+    array.flags.writeable = False
+    return array
+
+
+def _of_another_shape(array):
+    array.shape = (len(array), 1)
+
+
+def _of_another_type(array):
+    array.dtype = np.int32
+
+
+@built
+@pytest.mark.parametrize("change", [_of_another_shape, _of_another_type, _read_only, weakref.ref])
+def test_an_array_that_the_caller_has_changed_is_no_answer_again(change):
+    model = MODELS["two GRUs"]
+    engine = native.NativeEngine(native._model_class()(flat.to_bytes(model)))
+    changes = [change(array) for _ in range(3) for array in engine.step(np.zeros(model.feature_size, "f4"), START)]
+    frames, state = random_frames(4, model.feature_size), START
+    for frame, expected in zip(frames, golden.record(model, frames).scores, strict=True):
+        scores, state = engine.step(frame, state)
+        assert (scores.dtype, scores.shape, state.shape) == (np.float32, expected.shape, START.shape)
+        assert scores.flags.writeable
+        assert scores.tobytes() == expected.tobytes()
+    assert len(changes) == 6
+
+
+@built
+@pytest.mark.parametrize("hold", [lambda array: array[1:], memoryview, np.asarray], ids=["a view", "a buffer", "it"])
+def test_an_answer_that_is_held_by_whatever_is_never_written_to(hold):
+    model = MODELS["two GRUs"]
+    engine = native.NativeEngine(native._model_class()(flat.to_bytes(model)))
+    held, state = [], START
+    for frame in random_frames(8, model.feature_size):
+        scores, state = engine.step(frame, state)
+        held += [(hold(array), bytes(hold(array))) for array in (scores, state)]
+        del scores
+    assert all(bytes(array) == kept for array, kept in held)
+
+
+@built
+def test_a_closed_model_lets_its_last_answers_go():
+    model = MODELS["two GRUs"]
+    engine = native.NativeEngine(native._model_class()(flat.to_bytes(model)))
+    answers = [weakref.ref(array) for array in engine.step(np.zeros(model.feature_size, "f4"), START)]
+    del engine
+    assert [answer() for answer in answers] == [None, None]
+
+
 @built
 def test_a_step_into_the_callers_arrays_gives_the_same_bits_in_place_too():
     model = MODELS["two GRUs"]
@@ -102,11 +154,6 @@ def test_a_step_into_the_callers_arrays_gives_the_same_bits_in_place_too():
         engine.step_into(frame, in_place, scores, in_place)
         assert scores.tobytes() == expected.tobytes()
         assert in_place.tobytes() == state.tobytes()
-
-
-def _read_only(array):
-    array.flags.writeable = False
-    return array
 
 
 @built

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -41,15 +42,12 @@ class NativeEngine:
 
     model: Any
     name: str = "native"
+    step: Callable[[Float32, Float32], tuple[Float32, Float32]] = field(init=False, repr=False, compare=False)
+    """(feature_size,), (state_size,) -> scores (labels,), next state (state_size,). It is the model's own: a function
+    of Python around it would cost as much as the call."""
 
-    def step(self, frame: Float32, state: Float32) -> tuple[Float32, Float32]:
-        """(feature_size,), (state_size,) -> scores (labels,), next state (state_size,)."""
-        answer: tuple[Float32, Float32]
-        try:
-            answer = self.model.step(frame, state)
-        except ValueError:  # a view with gaps, or another type: the rare case pays for the copy
-            answer = self.model.step(_plain(frame), _plain(state))
-        return answer
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "step", self.model.step)
 
     def step_into(self, frame: Float32, state: Float32, scores: Float32, next_state: Float32) -> None:
         """`step` that makes nothing new: it writes into the caller's arrays, and `next_state` may be `state` itself.

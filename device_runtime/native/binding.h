@@ -8,11 +8,19 @@
 
 #include "tinyrnn.h"
 
+/* Arrays that were answers: one that the caller has let go is the next answer, for making arrays costs as much as a
+ * small model's products. Two, as a stream holds the state that goes in while the next one comes out. */
+typedef struct {
+    PyObject *of[2];
+    int oldest;
+} answers;
+
 /* A Python Model: the engine's, and the copy of its file that nobody can change. */
 typedef struct {
     PyObject_HEAD
     tinyrnn *model;
     void *memory;
+    answers scores, states;
 } Model;
 
 /* What a buffer holds; bytes are taken for such values. */
@@ -37,6 +45,12 @@ int numpy_view(PyObject *object, int writable, Py_buffer *view);
 
 /* A new array of float32 of one or two dimensions, not yet filled; it needs NumPy. */
 PyObject *numpy_floats(int dimensions, const Py_ssize_t *shape, float **data);
+
+/* numpy.ascontiguousarray(object, float32) */
+PyObject *numpy_plain(PyObject *object);
+
+/* A row of so many float32 as an answer, not yet filled: one of those that nobody else holds, or a new one. */
+PyObject *numpy_answer(answers *kept, Py_ssize_t size, float **data);
 
 extern PyType_Spec model_spec, stream_spec, frontend_spec, watch_spec;
 

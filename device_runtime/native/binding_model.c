@@ -41,6 +41,7 @@ static PyObject *model_new(PyTypeObject *type, PyObject *args, PyObject *keyword
     }
     self->model = model;
     self->memory = memory;
+    self->scores = self->states = (answers){{NULL, NULL}, 0};
 done:
     PyBuffer_Release(&file);
     return (PyObject *)self;
@@ -51,6 +52,10 @@ static void model_dealloc(PyObject *object) {
     PyTypeObject *type = Py_TYPE(object);
     tinyrnn_close(self->model);
     free(self->memory);
+    for (int i = 0; i < 2; i++) {
+        Py_XDECREF(self->scores.of[i]);
+        Py_XDECREF(self->states.of[i]);
+    }
     PyObject_Free(object);
     Py_DECREF(type);
 }
@@ -108,8 +113,9 @@ done:
     return answer;
 }
 
-/* One frame, into new arrays. */
-static PyObject *step_anew(const tinyrnn *model, PyObject *frame, PyObject *state) {
+/* One frame, into arrays that nobody else holds. */
+static PyObject *step_anew(Model *self, PyObject *frame, PyObject *state) {
+    const tinyrnn *model = self->model;
     const Py_ssize_t state_size = tinyrnn_state_size(model), score_count = tinyrnn_score_count(model);
     Py_ssize_t one = 1;
     Py_buffer of_frame, of_state;
@@ -121,11 +127,10 @@ static PyObject *step_anew(const tinyrnn *model, PyObject *frame, PyObject *stat
         return NULL;
     }
     float *to_scores, *to_state;
-    PyObject *scores = numpy_floats(1, &score_count, &to_scores), *answer = NULL;
-    PyObject *next = scores == NULL ? NULL : numpy_floats(1, &state_size, &to_state);
+    PyObject *scores = numpy_answer(&self->scores, score_count, &to_scores), *answer = NULL;
+    PyObject *next = scores == NULL ? NULL : numpy_answer(&self->states, state_size, &to_state);
     if (next != NULL) {
-        memcpy(to_state, of_state.buf, (size_t)of_state.len);
-        tinyrnn_steps(model, NULL, of_frame.buf, 1, to_state, to_scores);
+        tinyrnn_steps_from(model, NULL, of_frame.buf, 1, of_state.buf, to_state, to_scores);
         answer = PyTuple_Pack(2, scores, next);
     }
     Py_XDECREF(scores);
@@ -135,9 +140,21 @@ static PyObject *step_anew(const tinyrnn *model, PyObject *frame, PyObject *stat
     return answer;
 }
 
+/* The same for what is no row of float32 as it lies: a view with gaps, another type. The rare case pays for copies. */
+static PyObject *step_copies(Model *self, PyObject *frame, PyObject *state) {
+    PyErr_Clear();
+    PyObject *plain_frame = numpy_plain(frame), *plain_state = plain_frame == NULL ? NULL : numpy_plain(state);
+    PyObject *answer = plain_state == NULL ? NULL : step_anew(self, plain_frame, plain_state);
+    Py_XDECREF(plain_frame);
+    Py_XDECREF(plain_state);
+    return answer;
+}
+
 static PyObject *model_step(PyObject *self, PyObject *const *args, Py_ssize_t given) {
     if (given == 2) {
-        return step_anew(((Model *)self)->model, args[0], args[1]);
+        PyObject *answer = step_anew((Model *)self, args[0], args[1]);
+        const int is_refused = answer == NULL && PyErr_ExceptionMatches(PyExc_ValueError);
+        return is_refused ? step_copies((Model *)self, args[0], args[1]) : answer;
     }
     return run((Model *)self, args, given, 1, 0);
 }
@@ -182,8 +199,8 @@ static PyObject *get_labels(PyObject *self, void *unused) {
 
 static PyMethodDef model_methods[] = {
     {"step", (PyCFunction)(void (*)(void))model_step, METH_FASTCALL,
-     "step(frame, state) -> (scores, next_state): one frame, new NumPy arrays. step(frame, state, scores, next_state): "
-     "no NumPy is needed; the last two are written to, and state may be next_state."},
+     "step(frame, state) -> (scores, next_state): one frame, NumPy arrays that nobody else holds. step(frame, state, "
+     "scores, next_state): no NumPy is needed; the last two are written to, and state may be next_state."},
     {"steps", (PyCFunction)(void (*)(void))model_steps, METH_FASTCALL,
      "steps(frames, state, scores, next_state): many frames of one stream."},
     {"streams", (PyCFunction)(void (*)(void))model_streams, METH_FASTCALL,

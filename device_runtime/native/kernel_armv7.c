@@ -101,7 +101,7 @@ static inline bool gather_fast(const matrix *m, size_t count, const uint8_t *q, 
 enum { HAS_NEON = 1 << 12 }; /* HWCAP_NEON of 32-bit ARM */
 static bool runs_here(void) { return (getauxval(AT_HWCAP) & HAS_NEON) != 0; }
 const kernel tinyrnn_neon = {"neon", false, {13, 10, 1}, {12, 5, 1}, 128,
-                             runs_here, product, product_back, &tinyrnn_portable_lines};
+                             runs_here, product, product_back, &tinyrnn_portable_lines, products, false};
 #if defined(__clang__)
 #pragma clang attribute pop
 #endif

@@ -150,7 +150,7 @@ static bool runs_here(void) { return processor.has_avx2; }
 static const elementwise lines_here = {quantize_frame, quantize_state, affine, rectify, requantize, gates, sru};
 
 const kernel tinyrnn_avx2 = {"avx2", false, {17, 10, 2}, {14, 5, 2}, 128,
-                             runs_here, product, product_back, &lines_here};
+                             runs_here, product, product_back, &lines_here, products, false};
 
 #if defined(__clang__)
 #pragma clang attribute pop

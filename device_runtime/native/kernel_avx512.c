@@ -208,7 +208,7 @@ static bool runs_here(void) { return processor.has_avx512; }
 static const elementwise lines_here = {quantize_frame, quantize_state, affine, rectify, requantize, gates, sru};
 
 const kernel tinyrnn_avx512 = {"avx512", true, {16, 20, 20}, {12, 20, 20}, 256,
-                               runs_here, product, product_back, &lines_here};
+                               runs_here, product, product_back, &lines_here, products, false};
 
 #if defined(__clang__)
 #pragma clang attribute pop

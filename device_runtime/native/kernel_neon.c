@@ -10,17 +10,11 @@
 #define NARROWS
 typedef float32x4x4_t lanes;
 typedef int16x8x2_t whole; /* every limit fits */
-static inline lanes load(const float *v) {
-    return (lanes){{vld1q_f32(v), vld1q_f32(v + 4), vld1q_f32(v + 8), vld1q_f32(v + 12)}};
-}
+static inline lanes load(const float *v) { return vld1q_f32_x4(v); }
 
 static inline lanes set(float v) { return (lanes){{vdupq_n_f32(v), vdupq_n_f32(v), vdupq_n_f32(v), vdupq_n_f32(v)}}; }
 
-static inline void store(float *to, lanes v) {
-    for (int i = 0; i < 4; i++) {
-        vst1q_f32(to + 4 * i, v.val[i]);
-    }
-}
+static inline void store(float *to, lanes v) { vst1q_f32_x4(to, v); }
 
 #define EACH(name, operation)                                                                                  \
     static inline lanes name(lanes a, lanes b) {                                                               \
@@ -45,8 +39,9 @@ static inline lanes round_down(lanes v) {
 }
 
 static inline lanes from_int32(const int32_t *v) {
-    return (lanes){{vcvtq_f32_s32(vld1q_s32(v)), vcvtq_f32_s32(vld1q_s32(v + 4)), vcvtq_f32_s32(vld1q_s32(v + 8)),
-                    vcvtq_f32_s32(vld1q_s32(v + 12))}};
+    const int32x4x4_t four = vld1q_s32_x4(v);
+    return (lanes){{vcvtq_f32_s32(four.val[0]), vcvtq_f32_s32(four.val[1]), vcvtq_f32_s32(four.val[2]),
+                    vcvtq_f32_s32(four.val[3])}};
 }
 
 static inline lanes to_float(whole v) {
@@ -105,9 +100,7 @@ typedef struct {
     int32x4_t of[8];
 } sums;
 typedef int8x16_t inputs, codes;
-typedef struct {
-    int8x16_t of[4];
-} values; /* of a tile */
+typedef int8x16x4_t values; /* of a tile */
 
 static inline sums no_sums(void) {
     const int32x4_t zero = vdupq_n_s32(0);
@@ -159,12 +152,16 @@ static inline inputs load_8(const uint8_t *q) {
 static inline codes load_codes(const int8_t *codebook) { return vld1q_s8(codebook); }
 static inline int8x16_t decoded(uint8x16_t code, codes book) { return vqtbl1q_s8(book, code); }
 
-static inline values values_of(const uint8_t *tile, codes book, bool is_4bit) {
+/* Those of the next tile. Were the compiler told how far tiles lie apart, it would add up an address for each of them,
+ * where a load goes on by itself. */
+static inline values next_values(const uint8_t **tiles, codes book, bool is_4bit) {
+    const uint8_t *at = *tiles;
+    *tiles = at + (is_4bit ? TILE / 2 : TILE);
+    __asm__("" : "+r"(*tiles));
     if (!is_4bit) {
-        const int8_t *w = (const int8_t *)tile;
-        return (values){{vld1q_s8(w), vld1q_s8(w + 16), vld1q_s8(w + 32), vld1q_s8(w + 48)}};
+        return vld1q_s8_x4((const int8_t *)at);
     }
-    const uint8x16_t first = vld1q_u8(tile), second = vld1q_u8(tile + 16), low = vdupq_n_u8(15);
+    const uint8x16_t first = vld1q_u8(at), second = vld1q_u8(at + 16), low = vdupq_n_u8(15);
     return (values){{decoded(vandq_u8(first, low), book), decoded(vandq_u8(second, low), book),
                      decoded(vshrq_n_u8(first, 4), book), decoded(vshrq_n_u8(second, 4), book)}};
 }
@@ -179,31 +176,43 @@ static inline int16x8_t high_products(int8x16_t w, inputs x) { return vmull_high
 static inline int16x8_t add_high_products(int16x8_t sum, int8x16_t w, inputs x) { return vmlal_high_s8(sum, w, x); }
 
 /* Neighbouring products are added up in int32. */
-static inline sums dot(sums sum, const uint8_t *tile, inputs x, codes book, bool is_4bit) {
-    const values w = values_of(tile, book, is_4bit);
+static inline sums dot(sums sum, const uint8_t **tiles, inputs x, codes book, bool is_4bit) {
+    const values w = next_values(tiles, book, is_4bit);
     for (int i = 0; i < 4; i++) {
-        sum.of[2 * i] = vpadalq_s16(sum.of[2 * i], low_products(w.of[i], x));
-        sum.of[2 * i + 1] = vpadalq_s16(sum.of[2 * i + 1], high_products(w.of[i], x));
+        sum.of[2 * i] = vpadalq_s16(sum.of[2 * i], low_products(w.val[i], x));
+        sum.of[2 * i + 1] = vpadalq_s16(sum.of[2 * i + 1], high_products(w.val[i], x));
     }
     return sum;
 }
 
-static inline int8x16_t twice(int8x8_t x) { return vcombine_s8(x, x); }
+/* Added up in this order: Clang would begin with the pair behind, and has too few registers for the products of two. */
+static inline sums settled(sums sum) {
+    int32x4_t *of = sum.of;
+    __asm__("" /* one for all: of two, the second could wait */
+            : "+w"(of[0]), "+w"(of[1]), "+w"(of[2]), "+w"(of[3]), "+w"(of[4]), "+w"(of[5]), "+w"(of[6]), "+w"(of[7]));
+    return sum;
+}
 
-/* Of a tile and the one behind it. */
-static inline sums dot_pair(sums sum, const uint8_t *tiles, const uint8_t *q, bool is_low, codes book, bool is_4bit) {
-    const values w = values_of(tiles, book, is_4bit), v = values_of(tiles + (is_4bit ? TILE / 2 : TILE), book, is_4bit);
-    const int8x16_t both = is_low ? vld1q_s8((const int8_t *)q) : twice(vld1_s8((const int8_t *)q));
-    const int32x2_t fours = vreinterpret_s32_s8(vget_low_s8(both));
-    const inputs x = as_one(is_low ? twice(vget_low_s8(both)) : vreinterpretq_s8_s32(vdupq_lane_s32(fours, 0)));
-    const inputs y = as_one(is_low ? twice(vget_high_s8(both)) : vreinterpretq_s8_s32(vdupq_lane_s32(fours, 1)));
+/* Of a tile and the one behind it. A multiplication takes the low or the high halves of both its registers, so that
+ * low tiles need their inputs as they lie and the other way round, not each of them twice. */
+static inline sums dot_pair(sums sum, const uint8_t **tiles, const uint8_t *q, bool is_low, codes book, bool is_4bit) {
+    const values w = next_values(tiles, book, is_4bit), v = next_values(tiles, book, is_4bit);
+    inputs low_w, high_w, low_v, high_v;
+    if (is_low) {
+        const int8x16_t both = vld1q_s8((const int8_t *)q);
+        low_w = high_v = both, high_w = low_v = as_one(vextq_s8(both, both, 8));
+    } else {
+        const int32x2_t fours = vreinterpret_s32_s8(vld1_s8((const int8_t *)q));
+        low_w = high_w = as_one(vreinterpretq_s8_s32(vdupq_lane_s32(fours, 0)));
+        low_v = high_v = as_one(vreinterpretq_s8_s32(vdupq_lane_s32(fours, 1)));
+    }
     for (int i = 0; i < 4; i++) {
-        int16x8_t low = add_low_products(low_products(w.of[i], x), v.of[i], y);
-        int16x8_t high = add_high_products(high_products(w.of[i], x), v.of[i], y);
+        int16x8_t low = add_low_products(low_products(w.val[i], low_w), v.val[i], low_v);
+        int16x8_t high = add_high_products(high_products(w.val[i], high_w), v.val[i], high_v);
         sum.of[2 * i] = vpadalq_s16(sum.of[2 * i], low);
         sum.of[2 * i + 1] = vpadalq_s16(sum.of[2 * i + 1], high);
     }
-    return sum;
+    return settled(sum);
 }
 
 #include "gather_neon.h"
@@ -212,5 +221,5 @@ static inline sums dot_pair(sums sum, const uint8_t *tiles, const uint8_t *q, bo
 static bool runs_here(void) { return true; }
 
 const kernel tinyrnn_neon = {"neon", false, {13, 10, 1}, {12, 5, 1}, 256,
-                             runs_here, product, product, &tinyrnn_neon_lines};
+                             runs_here, product, product, &tinyrnn_neon_lines, products, true};
 #endif

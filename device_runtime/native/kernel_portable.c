@@ -81,6 +81,13 @@ static void product(const matrix *m, const int8_t *q, int32_t *acc, uint8_t *gat
     }
 }
 
+static void products(const matrix *m, const int8_t *q, uint32_t hop, uint32_t windows, int32_t *acc,
+                     uint8_t *gathered) {
+    for (uint32_t window = 0; window < windows; window++) {
+        product(m, q + (size_t)window * hop, acc + (size_t)window * m->rows, gathered);
+    }
+}
+
 static bool runs_here(void) { return true; }
 
 const elementwise tinyrnn_portable_lines = {quantize_frame, quantize_state, affine, rectify, requantize, gates, sru};
@@ -93,4 +100,4 @@ const elementwise tinyrnn_portable_lines = {quantize_frame, quantize_state, affi
 #endif
 
 const kernel tinyrnn_portable = {"portable", false, HIGH, {12, 5, 0}, 0,
-                                 runs_here, product, product, &tinyrnn_portable_lines};
+                                 runs_here, product, product, &tinyrnn_portable_lines, products, false};

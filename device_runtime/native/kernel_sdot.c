@@ -91,7 +91,7 @@ static bool runs_here(void) {
 }
 
 const kernel tinyrnn_sdot = {"sdot", false, {15, 10, 2}, {13, 5, 2}, 256,
-                             runs_here, product, product_back, &tinyrnn_neon_lines};
+                             runs_here, product, product_back, &tinyrnn_neon_lines, products, true};
 
 #if defined(__clang__)
 #pragma clang attribute pop

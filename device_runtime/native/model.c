@@ -16,7 +16,7 @@ static size_t largest(size_t a, size_t b) { return a > b ? a : b; }
 
 /* Where everything lies that a step writes to. */
 static void lay_out_scratch(tinyrnn *model) {
-    size_t at = 0, values = model->feature_size, rows = 0, gathered = 0, between = 0;
+    size_t at = 0, values = model->feature_size, rows = 0, sums = 0, gathered = 0, between = 0;
     for (uint32_t i = 0; i < model->matrix_count; i++) {
         const matrix *m = &model->matrices[i];
         rows = largest(rows, m->rows);
@@ -26,6 +26,7 @@ static void lay_out_scratch(tinyrnn *model) {
     for (uint32_t i = 0; i < model->layer_count; i++) {
         layer *l = &model->layers[i];
         values = largest(values, l->outputs);
+        sums = largest(sums, l->kind == DENSE ? l->outputs : 0);
         if (l->kind == GRU) {
             l->h_at = take(&at, 4 * (size_t)l->outputs + SLACK);
             l->hq_at = take(&at, l->outputs + SLACK);
@@ -45,7 +46,7 @@ static void lay_out_scratch(tinyrnn *model) {
     model->error_at = take(&at, 4 * (size_t)model->feature_size + SLACK);
     model->q_at[0] = take(&at, values + SLACK);
     model->q_at[1] = take(&at, values + SLACK);
-    model->ax_at = take(&at, 4 * (rows + 2 * SLACK_ROWS));
+    model->ax_at = take(&at, 4 * (sums + rows + 2 * SLACK_ROWS));
     model->ah_at = take(&at, 4 * (rows + 2 * SLACK_ROWS));
     model->room_at = take(&at, 2 * 4 * (rows / 3 + SLACK_ROWS));
     model->between_at = take(&at, between);
@@ -82,6 +83,23 @@ static const float *filled_up(const matrix *m, const float *values, uint8_t *to)
     return bytes == 0 ? values : memcpy(memset(to, 0, bytes), values, sizeof(float) * m->rows);
 }
 
+/* The rows of all windows of a dense layer as one matrix's: its sums become outputs in one pass. */
+static size_t all_windows_bytes(const layer *l) {
+    return l->kind == DENSE ? sizeof(matrix) + 2 * sizeof(float) * (l->outputs + SLACK_ROWS) : 0;
+}
+
+static const matrix *all_windows(const layer *l, uint8_t *to) {
+    matrix *all = (matrix *)(void *)to;
+    float *scale = (float *)(void *)(all + 1), *bias = scale + l->outputs + SLACK_ROWS;
+    const uint32_t rows = l->input->rows;
+    memset(to, 0, all_windows_bytes(l));
+    for (uint32_t i = 0; i < l->outputs; i++) {
+        scale[i] = l->input->scale[i % rows], bias[i] = l->input->bias[i % rows];
+    }
+    *all = (matrix){.rows = l->outputs, .scale = scale, .bias = bias};
+    return all;
+}
+
 static size_t zeros_bytes(const tinyrnn *model) {
     return model->decoded > 0 ? 4 * (3 * (size_t)model->decoded + SLACK_ROWS) : 0;
 }
@@ -94,9 +112,12 @@ static size_t arena_bytes(const tinyrnn *model) {
     for (uint32_t i = 0; i < model->matrix_count; i++) {
         take(&at, row_offset_bytes(model, &model->matrices[i]));
         take(&at, tinyrnn_spread_bytes(model->kernel, &model->matrices[i]));
-        take(&at, tinyrnn_plan_bytes(&model->matrices[i]));
+        take(&at, tinyrnn_plan_bytes(model->kernel, &model->matrices[i]));
         take(&at, filled_up_bytes(&model->matrices[i]));
         take(&at, filled_up_bytes(&model->matrices[i]));
+    }
+    for (uint32_t i = 0; i < model->layer_count; i++) {
+        take(&at, all_windows_bytes(&model->layers[i]));
     }
     take(&at, zeros_bytes(model));
     take(&at, model->scratch_size);
@@ -168,9 +189,13 @@ tinyrnn *tinyrnn_open(const void *file, size_t size, const char *name, void *are
         if (spread > 0) {
             tinyrnn_spread(m, base + take(&at, spread));
         }
-        tinyrnn_plan(m, base + take(&at, tinyrnn_plan_bytes(m)));
+        tinyrnn_plan(model->kernel, m, base + take(&at, tinyrnn_plan_bytes(model->kernel, m)));
         m->scale = filled_up(m, m->scale, base + take(&at, filled_up_bytes(m)));
         m->bias = filled_up(m, m->bias, base + take(&at, filled_up_bytes(m)));
+    }
+    for (uint32_t i = 0; i < model->layer_count; i++) {
+        layer *l = &model->layers[i];
+        l->all = l->kind == DENSE ? all_windows(l, base + take(&at, all_windows_bytes(l))) : NULL;
     }
     model->zeros = memset(base + take(&at, zeros_bytes(model)), 0, zeros_bytes(model));
     model->scratch = base + take(&at, model->scratch_size);

@@ -65,6 +65,7 @@ struct matrix {
     const uint16_t *tile_counts; /* sparse: (row_blocks,) */
     const run *runs;             /* sparse: all blocks; one without blocks ends them */
     bool is_gathered;            /* sparse: its inputs are looked up, not taken as they are */
+    const uint8_t *input_columns; /* of each of those inputs the column; NULL: the kernel reads `indices` */
     const uint8_t *indices;      /* sparse: (tile_count, tile_columns / block_columns) */
     const uint8_t *steps;        /* (rows,) factor of a row's products; NULL: all are 1 */
     const float *scale, *bias;   /* (rows,), and SLACK_ROWS more may be read */
@@ -84,6 +85,7 @@ typedef struct {
     uint32_t inputs, outputs;
     uint32_t hop, windows; /* dense */
     float output_gain;     /* dense */
+    const matrix *all;     /* dense: scale and bias of the rows of all windows; no weights */
     const matrix *input;
     const matrix *state;   /* GRU; its units are `outputs` */
     size_t h_at, hq_at;    /* GRU: float32 state and its int8 copy, in the scratch; decode: h_at, that of a position;
@@ -130,6 +132,9 @@ typedef struct {
     void (*product)(const matrix *m, const int8_t *q, int32_t *acc, uint8_t *gathered);
     void (*product_back)(const matrix *m, const int8_t *q, int32_t *acc, uint8_t *gathered); /* see product.h */
     const elementwise *lines;
+    /* the same for windows of the inputs, each `hop` behind the one before -> acc (windows, rows) */
+    void (*products)(const matrix *m, const int8_t *q, uint32_t hop, uint32_t windows, int32_t *acc, uint8_t *gathered);
+    bool takes_columns; /* it looks inputs up by matrix.input_columns, of matrices of up to 256 columns */
 } kernel;
 
 #if defined(__x86_64__) || defined(__i386__)
@@ -183,10 +188,10 @@ size_t tinyrnn_spread_bytes(const kernel *k, const matrix *m);
 void tinyrnn_spread(matrix *m, uint8_t *to);
 
 /* Bytes of the plan of a sparse matrix; 0 for others. */
-size_t tinyrnn_plan_bytes(const matrix *m);
+size_t tinyrnn_plan_bytes(const kernel *k, const matrix *m);
 
 /* Plan it, in so many bytes. */
-void tinyrnn_plan(matrix *m, void *to);
+void tinyrnn_plan(const kernel *k, matrix *m, void *to);
 
 #define SIGMOID_HALF 2048
 #define TANH_HALF 4096

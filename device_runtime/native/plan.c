@@ -2,9 +2,16 @@
  * nobody has to look how many come next. The weights stay where they lie. */
 #include "tiles.h"
 
-size_t tinyrnn_plan_bytes(const matrix *m) {
+static bool takes_columns(const kernel *k, const matrix *m) { return k->takes_columns && m->columns <= 256; }
+
+static size_t runs_bytes(const matrix *m) {
     const size_t runs = m->tiles_per_block + 1;
-    return m->is_sparse ? sizeof(run) * (runs + 1) + sizeof(place) * (m->row_blocks + runs) : 0;
+    return sizeof(run) * (runs + 1) + sizeof(place) * (m->row_blocks + runs);
+}
+
+size_t tinyrnn_plan_bytes(const kernel *k, const matrix *m) {
+    const size_t columns = takes_columns(k, m) ? round_up(m->tile_count * m->tile_columns, SLACK) : 0;
+    return m->is_sparse ? runs_bytes(m) + columns : 0;
 }
 
 static place *add_run(const matrix *m, uint32_t tiles, run *to, place *places) {
@@ -23,7 +30,18 @@ static place *add_run(const matrix *m, uint32_t tiles, run *to, place *places) {
     return places + round_up(to->blocks, 2);
 }
 
-void tinyrnn_plan(matrix *m, void *to) {
+/* Which input each column of a tile meets, with zeros up to a whole SLACK: indices that stand for several columns would
+ * have to be taken apart in every step. */
+static void name_columns(matrix *m, uint8_t *to) {
+    const size_t count = m->tile_count * m->tile_columns;
+    for (size_t at = 0; at < count; at++) {
+        to[at] = (uint8_t)column_of(m, at / m->tile_columns, (uint32_t)(at % m->tile_columns));
+    }
+    memset(to + count, 0, round_up(count, SLACK) - count);
+    m->input_columns = to;
+}
+
+void tinyrnn_plan(const kernel *k, matrix *m, void *to) {
     if (!m->is_sparse) {
         return;
     }
@@ -36,4 +54,7 @@ void tinyrnn_plan(matrix *m, void *to) {
         next += next->blocks > 0;
     }
     *next = (run){0, 0, places};
+    if (m->is_gathered && takes_columns(k, m)) {
+        name_columns(m, (uint8_t *)to + runs_bytes(m));
+    }
 }

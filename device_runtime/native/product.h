@@ -5,7 +5,8 @@
  * repeated over a tile) and `codes` (the codebook); and start, no_sums, add_sums, load_4, load_8, dot, store_high,
  * store_folded, load_codes and gather_fast, which may say that it has no fast way for a matrix. It may define
  * FOLDS_PAIRS, and store_low for two blocks of 8 rows instead of store_folded for one; and PAIRS, and dot_pair, which
- * does two tiles for less than twice the work of one; CHAINS is 1 then, and there are no BLOCKS.
+ * does two tiles for less than twice the work of one: it and dot then move the pointer to the tiles on, CHAINS is 1 and
+ * there are no BLOCKS.
  */
 
 #include <string.h>
@@ -25,23 +26,28 @@ ALWAYS_INLINE sums add_tiles(rest *at, uint32_t left, sums first, bool is_low, c
     sums sum[2] = {first, no_sums()};
 #define INPUTS(i) (is_low ? load_8(gathered + (i) * wide) : load_4(gathered + (i) * wide))
 #if defined(PAIRS)
-#define ADD_PAIR(i) sum[0] = dot_pair(sum[0], tiles + (i) * tile, gathered + (i) * wide, is_low, book, is_4bit)
+#define ADD_PAIR \
+    sum[0] = dot_pair(sum[0], &tiles, gathered, is_low, book, is_4bit), left -= 2, gathered += 2 * wide
     if (left % 2 != 0) { /* first, while the sums are known to be 0 */
-        sum[0] = dot(first, tiles, INPUTS(0), book, is_4bit);
-        left -= 1, tiles += tile, gathered += wide;
-    } else if (left != 0) {
-        ADD_PAIR(0);
-        left -= 2, tiles += 2 * tile, gathered += 2 * wide;
+        sum[0] = dot(first, &tiles, INPUTS(0), book, is_4bit);
+        left -= 1, gathered += wide;
+    } else if (left > 0) {
+        ADD_PAIR;
     }
-    for (; left > 8; left -= 8, tiles += 8 * tile, gathered += 8 * wide) {
-        ADD_PAIR(0), ADD_PAIR(2), ADD_PAIR(4), ADD_PAIR(6);
+    while (left > 8) {
+        ADD_PAIR, ADD_PAIR, ADD_PAIR, ADD_PAIR;
     }
-    switch (left) {
-    case 8: ADD_PAIR(6); /* fall through */
-    case 6: ADD_PAIR(4); /* fall through */
-    case 4: ADD_PAIR(2); /* fall through */
-    case 2: ADD_PAIR(0); /* fall through */
-    default: break;
+    if (left > 6) {
+        ADD_PAIR;
+    }
+    if (left > 4) {
+        ADD_PAIR;
+    }
+    if (left > 2) {
+        ADD_PAIR;
+    }
+    if (left > 0) {
+        ADD_PAIR;
     }
 #undef ADD_PAIR
 #else
@@ -172,31 +178,45 @@ ALWAYS_INLINE void sparse_product(const matrix *m, const uint8_t *inputs_at, int
 #undef RUN
 }
 
-static void product(const matrix *m, const int8_t *q, int32_t *acc, uint8_t *gathered) {
-    const uint8_t *x = (const uint8_t *)q;
-    if (m->is_sparse) {
-        const size_t count = m->tile_count * (m->tile_columns / m->block_columns);
-        if (m->is_gathered && (m->index_bytes > 1 || !gather_fast(m, count, x, gathered))) {
-            gather(m, count, x, gathered);
+/* One window after the other: what the last rows of one write too much, the next one overwrites. Which code a matrix
+ * takes is asked once for all of them, unless each has inputs to be looked up. */
+static void products(const matrix *m, const int8_t *q, uint32_t hop, uint32_t windows, int32_t *acc,
+                     uint8_t *gathered) {
+    const uint32_t rows = m->rows, at_once = m->is_gathered ? 1 : windows;
+#define EACH_WINDOW(of_one) \
+    for (uint32_t i = 0; i < at_once; i++, x += hop, to += rows) { \
+        of_one; \
+    } \
+    break
+    for (uint32_t done = 0; done < windows; done += at_once) {
+        const uint8_t *x = (const uint8_t *)q + (size_t)done * hop;
+        int32_t *to = acc + (size_t)done * rows;
+        if (m->is_gathered) {
+            const size_t count = m->tile_count * (m->tile_columns / m->block_columns);
+            if (m->index_bytes > 1 || !gather_fast(m, count, x, gathered)) {
+                gather(m, count, x, gathered);
+            }
+            x = gathered;
         }
-        x = m->is_gathered ? gathered : x;
-        if (m->tile_rows == HIGH_ROWS && m->is_four_bit) {
-            sparse_product(m, x, acc, false, true);
-        } else if (m->tile_rows == HIGH_ROWS) {
-            sparse_product(m, x, acc, false, false);
-        } else if (m->is_four_bit) {
-            sparse_product(m, x, acc, true, true);
-        } else {
-            sparse_product(m, x, acc, true, false);
+        switch ((m->is_sparse ? m->tile_rows : 0) + m->is_four_bit) {
+        case HIGH_ROWS: EACH_WINDOW(sparse_product(m, x, to, false, false));
+        case HIGH_ROWS + 1: EACH_WINDOW(sparse_product(m, x, to, false, true));
+        case LOW_ROWS: EACH_WINDOW(sparse_product(m, x, to, true, false));
+        case LOW_ROWS + 1: EACH_WINDOW(sparse_product(m, x, to, true, true));
+        case 0: EACH_WINDOW(dense_product(m, x, to, false, false));
+        default: EACH_WINDOW(dense_product(m, x, to, true, false));
         }
-    } else {
-        m->is_four_bit ? dense_product(m, x, acc, true, false) : dense_product(m, x, acc, false, false);
     }
-    if (m->steps != NULL) {
-        for (uint32_t row = 0; row < m->rows; row++) {
+#undef EACH_WINDOW
+    for (uint32_t window = 0; m->steps != NULL && window < windows; window++, acc += rows) {
+        for (uint32_t row = 0; row < rows; row++) {
             acc[row] *= m->steps[row];
         }
     }
+}
+
+static void product(const matrix *m, const int8_t *q, int32_t *acc, uint8_t *gathered) {
+    products(m, q, 0, 1, acc, gathered);
 }
 
 #if !defined(PAIRS)

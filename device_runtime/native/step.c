@@ -66,16 +66,39 @@ static void multiply_gru(const tinyrnn *model, uint8_t *scratch, const layer *gr
     }
 }
 
+/* The sums of a dense layer's windows, (windows, rows). */
+static void multiply_windows(const tinyrnn *model, uint8_t *scratch, const layer *dense, const int8_t *q,
+                             int32_t *sums) {
+    const matrix *m = dense->input;
+    if (m->inner == NULL) {
+        model->kernel->products(m, q, dense->hop, dense->windows, sums, scratch + model->gathered_at);
+        return;
+    }
+    for (uint32_t window = 0; window < dense->windows; window++) {
+        multiply(model, scratch, m, q + (size_t)window * dense->hop, sums + (size_t)window * m->rows);
+    }
+}
+
+/* A frame, and the error that it leaves. Its last lanes go through a copy where they would be read from behind the last
+ * frame. */
+static void quantize(const tinyrnn *model, uint8_t *scratch, const float *frame, int8_t *q, size_t left) {
+    const uint32_t size = model->feature_size, rest = left * size < SLACK_ROWS ? size % SLACK_ROWS : 0;
+    const uint32_t before = size - rest;
+    float *error = floats(scratch, model->error_at), *copy = floats(scratch, model->frame_at);
+    model->kernel->lines->quantize_frame(frame, error, model->input_gain, q, before);
+    if (rest > 0) {
+        memcpy(copy, frame + before, sizeof(float) * rest);
+        model->kernel->lines->quantize_frame(copy, error + before, model->input_gain, q + before, rest);
+    }
+}
+
 /* `scores` may be NULL: then nothing is done that only they need. `left`: frames that follow. */
 static void step(const tinyrnn *model, uint8_t *scratch, const float *frame, float *scores, size_t left) {
     const elementwise *lines = model->kernel->lines;
     int32_t *ax = ints(scratch, model->ax_at), *ah = ints(scratch, model->ah_at);
     int8_t *q = bytes(scratch, model->q_at[0]);
     unsigned next = 1;
-    if (left * model->feature_size < SLACK_ROWS) { /* nothing may be read behind the last frames */
-        frame = memcpy(scratch + model->frame_at, frame, sizeof(float) * model->feature_size);
-    }
-    lines->quantize_frame(frame, floats(scratch, model->error_at), model->input_gain, q, model->feature_size);
+    quantize(model, scratch, frame, q, left);
     if (model->linear.affine != NULL) {
         tinyrnn_linear_push(model, scratch, q);
     }
@@ -96,12 +119,9 @@ static void step(const tinyrnn *model, uint8_t *scratch, const float *frame, flo
             lines->sru(l, &model->tables, ax, floats(scratch, model->room_at), floats(scratch, l->h_at), q);
             next = 1 - next;
         } else {
-            int8_t *outputs = bytes(scratch, model->q_at[next]);
-            for (uint32_t window = 0; window < l->windows; window++) {
-                multiply(model, scratch, l->input, q + (size_t)window * l->hop, ax);
-                lines->rectify(l->input, ax, l->output_gain, outputs + (size_t)window * l->input->rows);
-            }
-            q = outputs;
+            multiply_windows(model, scratch, l, q, ax);
+            q = bytes(scratch, model->q_at[next]);
+            lines->rectify(l->all, ax, l->output_gain, q);
             next = 1 - next;
         }
     }
@@ -114,14 +134,19 @@ static uint8_t *aligned(const tinyrnn *model, void *scratch) {
     return (uint8_t *)round_up((uintptr_t)(scratch == NULL ? model->scratch : scratch), ALIGNMENT);
 }
 
-void tinyrnn_steps(const tinyrnn *model, void *scratch, const float *frames, size_t count, float *state,
-                   float *scores) {
+void tinyrnn_steps_from(const tinyrnn *model, void *scratch, const float *frames, size_t count, const float *state,
+                        float *next_state, float *scores) {
     uint8_t *room = aligned(model, scratch);
     take_state(model, room, state);
     for (size_t i = 0; i < count; i++) {
         step(model, room, frames + i * model->feature_size, scores + i * model->score_count, count - 1 - i);
     }
-    give_state(model, room, state);
+    give_state(model, room, next_state);
+}
+
+void tinyrnn_steps(const tinyrnn *model, void *scratch, const float *frames, size_t count, float *state,
+                   float *scores) {
+    tinyrnn_steps_from(model, scratch, frames, count, state, state, scores);
 }
 
 void tinyrnn_streams(const tinyrnn *model, void *scratch, const float *frames, size_t count, float *states,

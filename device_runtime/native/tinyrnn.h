@@ -79,6 +79,10 @@ void tinyrnn_reset(const tinyrnn *model, float *state);
  * NULL for the model's own, which serves one thread at a time. */
 void tinyrnn_steps(const tinyrnn *model, void *scratch, const float *frames, size_t count, float *state, float *scores);
 
+/* The same, but `state` stays as it is and the next one is written to `next_state`, which may be `state`. */
+void tinyrnn_steps_from(const tinyrnn *model, void *scratch, const float *frames, size_t count, const float *state,
+                        float *next_state, float *scores);
+
 /* One frame of each of `count` streams: frames (count, feature_size), states (count, state_size) -> scores
  * (count, score_count), and the states go on. */
 void tinyrnn_streams(const tinyrnn *model, void *scratch, const float *frames, size_t count, float *states,

@@ -37,7 +37,7 @@ class Cost:
     """One engine on one board."""
 
     step_instructions: int
-    """From Python: the call, the step and two new arrays. hear.c: the step."""
+    """From Python: the call, the step and its two arrays. hear.c: the step."""
 
     second_instructions: int | None
     """Of audio: front end, steps and decoder; None where the board has no front end for Python."""
