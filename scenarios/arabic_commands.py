@@ -1,4 +1,4 @@
-"""Forty Arabic words from 18 people, to be understood from any other: in 50 KB (two ways), in 26 KB and in 10 KB."""
+"""Forty Arabic words from 18 people, to be understood from any other: in 50 KB, in 26 KB and in 10 KB."""
 
 from __future__ import annotations
 
@@ -31,19 +31,6 @@ SCENARIO = Scenario(
     schedule=Schedule(epochs=120, learning_rate=8e-3, validate_every=5),
     compress=(Prune(sparsity=0.63, epochs=45, block=(8, 1), ramp=0.4), Int8(epochs=8)),
     budget=Budget(size_kb=50, accuracy=0.955),
-)
-
-LARGE = replace(
-    SCENARIO,
-    name="arabic_commands_large",
-    title="Forty Arabic commands, as well as 50 KB can",
-    student=StudentConfig(channels=32, projection=72, hidden=192),
-    compress=(
-        Prune(sparsity=0.71, epochs=90, block=(1, 1), ramp=0.4),
-        Int8(epochs=25, learning_rate=4e-3, weights=PowersOfTwo()),
-    ),
-    # The device has the zeros and powers of two in few bytes; the files for ONNX Runtime and LiteRT spell them out.
-    budget=Budget(size_kb=50, accuracy=0.97, folder_kb=600),
 )
 
 SMALL = replace(

@@ -34,7 +34,6 @@ SCENARIOS = {
     "demo": ("scenarios.demo", "SCENARIO"),
     "keyword_spotting": ("scenarios.keyword_spotting", "SCENARIO"),
     "arabic_commands": ("scenarios.arabic_commands", "SCENARIO"),
-    "arabic_commands_large": ("scenarios.arabic_commands", "LARGE"),
     "arabic_commands_small": ("scenarios.arabic_commands", "SMALL"),
     "arabic_commands_tiny": ("scenarios.arabic_commands", "TINY"),
     "load_forecast": ("scenarios.load_forecast", "SCENARIO"),

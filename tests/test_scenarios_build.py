@@ -111,15 +111,7 @@ def test_a_scenario_of_any_task_is_built_from_a_file(tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    "name",
-    [
-        "demo",
-        "keyword_spotting",
-        "arabic_commands",
-        "arabic_commands_large",
-        "arabic_commands_small",
-        "arabic_commands_tiny",
-    ],
+    "name", ["demo", "keyword_spotting", "arabic_commands", "arabic_commands_small", "arabic_commands_tiny"]
 )
 def test_every_listed_scenario_is_a_recipe_of_that_name(name):
     scenario = find(name)
