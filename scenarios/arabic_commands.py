@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from compress.lowrank import LowRank
 from compress.prune import Prune
 from compress.quantize import Int8
+from compress.ranks import Fixed
 from compress.weight_grids import PowersOfTwo
 from scenarios.scenario import Budget, Scenario
 from train.augment import CLEAN
@@ -50,8 +52,9 @@ TINY = replace(
     title="Forty Arabic commands in 10 KB",
     student=StudentConfig(channels=16, projection=40, hidden=80),
     compress=(
-        Prune(sparsity=0.84, epochs=45, block=(1, 1), ramp=0.4),
-        Int8(epochs=10, learning_rate=4e-3, weights=PowersOfTwo()),
+        LowRank(Fixed(24), 30),
+        Prune(sparsity=0.70, epochs=90, block=(1, 1), ramp=0.4, smallest=512),
+        Int8(epochs=30, learning_rate=4e-3, weights=PowersOfTwo()),
     ),
     budget=Budget(size_kb=10, accuracy=0.935),
 )
