@@ -125,7 +125,11 @@ def test_keys_that_this_runtime_does_not_know_are_left_alone():
         ("model.input_gain", 0, r"model\.input_gain must be a number from 1e-09 to 1e\+09, got 0"),
         ("model.layers", {"kind": "gru"}, r"model\.layers must be a list of at most 1000 items, got a dict"),
         ("model.layers", [[]], r"model\.layers\[0\] must be an object of at most 1000 fields, got a list"),
-        ("model.layers", [{"kind": "lstm"}], r"model\.layers\[0\]\.kind must be one of dense, gru, sru, decode, got 'lstm'"),
+        (
+            "model.layers",
+            [{"kind": "lstm"}],
+            r"model\.layers\[0\]\.kind must be one of dense, gru, sru, decode, got 'lstm'",
+        ),
         ("model.layers", [{"kind": "dense", "hop": 0}], r"model\.layers\[0\]\.hop must be a whole number from 1"),
         ("model.layers", [{"kind": "dense", "hop": 1.5}], r"model\.layers\[0\]\.hop must be a whole number from 1"),
         ("model.layers", [{"kind": "dense", "hop": 1}], r"has no model\.layers\[0\]\.output_gain"),
