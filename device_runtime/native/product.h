@@ -6,7 +6,7 @@
  * store_folded, load_codes and gather_fast, which may say that it has no fast way for a matrix. It may define
  * FOLDS_PAIRS, and store_low for two blocks of 8 rows instead of store_folded for one; and PAIRS, and dot_pair, which
  * does two tiles for less than twice the work of one: it and dot then move the pointer to the tiles on, CHAINS is 1 and
- * there are no BLOCKS.
+ * there are no BLOCKS. One that defines LONG_RUNS has a loop of its own for blocks of up to 16 tiles, not 8.
  */
 
 #include <string.h>
@@ -172,6 +172,16 @@ ALWAYS_INLINE void sparse_product(const matrix *m, const uint8_t *inputs_at, int
             RUN(6);
             RUN(7);
             RUN(8);
+#if defined(LONG_RUNS)
+            RUN(9);
+            RUN(10);
+            RUN(11);
+            RUN(12);
+            RUN(13);
+            RUN(14);
+            RUN(15);
+            RUN(16);
+#endif
         default: sparse_run(m, blocks, blocks->tiles, inputs_at, acc, is_low, is_4bit); break;
         }
     }
