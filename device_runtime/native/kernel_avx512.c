@@ -73,7 +73,7 @@ static inline lanes lookup(const int16_t *middle, whole at) {
 
 #define BLOCKS 4
 #define CHAINS 2
-#define LONG_RUNS
+#define ROOMY
 typedef __m512i sums, inputs, codes;
 
 static inline sums no_sums(void) { return _mm512_setzero_si512(); }
