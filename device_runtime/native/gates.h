@@ -10,6 +10,7 @@
  *
  * A kernel that makes the int8 copy of a Q15 state in few operations defines NARROWS, and store_state instead of
  * store_int32. Its `whole` may then be int16, which every limit here fits.
+ * One whose processors look far ahead defines LOOKS_FAR: z then needs no pass of its own.
  *
  * `whole_within` rounds down and keeps within limits, whatever it is given, NaN too: no input makes an index that is
  * not in its table.
@@ -91,23 +92,30 @@ static void narrow(const int32_t *restrict state, int8_t *restrict hq, uint32_t 
 #endif
 
 /* In passes: one alone is a chain of operations so long that processors cannot look far enough ahead to start the
- * next lanes while they wait. `room` takes z, then the next state in Q15, and what goes into tanh. */
+ * next lanes while they wait. `room` takes z, then the next state in Q15, where they are kept, and what goes into tanh.
+ */
 static void gates(const layer *gru, const tables *tables, const int32_t *ax, const int32_t *ah, float *restrict room,
                   float *restrict h, int8_t *restrict hq) {
     const affine_map gx = map_of(gru->input, ax), gh = map_of(gru->state, ah);
     const int16_t *restrict sigmoid = tables->sigmoid + SIGMOID_HALF, *restrict tanh = tables->tanh + TANH_HALF;
     const uint32_t hidden = gru->outputs, z_at = hidden, n_at = 2 * hidden;
     float *restrict zs = room, *restrict ns = room + hidden + SLACK_ROWS;
+    (void)zs;
     for (uint32_t i = 0; i < hidden; i += LANES) {
         lanes r = sigmoid_of(sigmoid, add(affine_lanes(gx, i), affine_lanes(gh, i)));
         store(ns + i, scaled(mul(r, affine_lanes(gh, n_at + i)), Q15_UNIT, affine_lanes(gx, n_at + i)));
     }
+#define Z_OF(i) sigmoid_of(sigmoid, add(affine_lanes(gx, z_at + (i)), affine_lanes(gh, z_at + (i))))
+#if !defined(LOOKS_FAR)
     for (uint32_t i = 0; i < hidden; i += LANES) {
-        store(zs + i, sigmoid_of(sigmoid, add(affine_lanes(gx, z_at + i), affine_lanes(gh, z_at + i))));
+        store(zs + i, Z_OF(i));
     }
+#undef Z_OF
+#define Z_OF(i) load(zs + (i))
+#endif
     for (uint32_t i = 0; i < hidden; i += LANES) {
         lanes n = tanh_of(tanh, load(ns + i));
-        lanes blended = add(mul(scaled(n, -Q15_UNIT, load(h + i)), load(zs + i)), n);
+        lanes blended = add(mul(scaled(n, -Q15_UNIT, load(h + i)), Z_OF(i)), n);
         whole next = whole_within(plus_half(blended), -32767, 32767);
         store(h + i, mul(to_float(next), set(Q15_UNIT)));
 #if defined(NARROWS)
@@ -118,6 +126,7 @@ static void gates(const layer *gru, const tables *tables, const int32_t *ax, con
     }
     narrow((const int32_t *)(const void *)zs, hq, hidden);
 #endif
+#undef Z_OF
 }
 
 /* `room` takes the gates in Q15, and the blends are as many times larger. A product that is too small for all digits of

@@ -16,6 +16,7 @@
 #define LANES 16
 #define RAISED -128
 #define NARROWS
+#define LOOKS_FAR
 typedef __m512 lanes;
 typedef __m512i whole;
 static inline lanes load(const float *v) { return _mm512_loadu_ps(v); }
@@ -72,6 +73,7 @@ static inline lanes lookup(const int16_t *middle, whole at) {
 
 #define BLOCKS 4
 #define CHAINS 2
+#define ROOMY
 typedef __m512i sums, inputs, codes;
 
 static inline sums no_sums(void) { return _mm512_setzero_si512(); }

@@ -6,7 +6,8 @@
  * store_folded, load_codes and gather_fast, which may say that it has no fast way for a matrix. It may define
  * FOLDS_PAIRS, and store_low for two blocks of 8 rows instead of store_folded for one; and PAIRS, and dot_pair, which
  * does two tiles for less than twice the work of one: it and dot then move the pointer to the tiles on, CHAINS is 1 and
- * there are no BLOCKS.
+ * there are no BLOCKS. One whose processors have room for code defines ROOMY: blocks of
+ * up to 16 tiles, not 8, and one window alone then have code of their own.
  */
 
 #include <string.h>
@@ -172,6 +173,16 @@ ALWAYS_INLINE void sparse_product(const matrix *m, const uint8_t *inputs_at, int
             RUN(6);
             RUN(7);
             RUN(8);
+#if defined(ROOMY)
+            RUN(9);
+            RUN(10);
+            RUN(11);
+            RUN(12);
+            RUN(13);
+            RUN(14);
+            RUN(15);
+            RUN(16);
+#endif
         default: sparse_run(m, blocks, blocks->tiles, inputs_at, acc, is_low, is_4bit); break;
         }
     }
@@ -180,8 +191,12 @@ ALWAYS_INLINE void sparse_product(const matrix *m, const uint8_t *inputs_at, int
 
 /* One window after the other: what the last rows of one write too much, the next one overwrites. Which code a matrix
  * takes is asked once for all of them, unless each has inputs to be looked up. */
-static void products(const matrix *m, const int8_t *q, uint32_t hop, uint32_t windows, int32_t *acc,
-                     uint8_t *gathered) {
+#if defined(ROOMY)
+ALWAYS_INLINE
+#else
+static
+#endif
+void products_of(const matrix *m, const int8_t *q, uint32_t hop, uint32_t windows, int32_t *acc, uint8_t *gathered) {
     const uint32_t rows = m->rows, at_once = m->is_gathered ? 1 : windows;
 #define EACH_WINDOW(of_one) \
     for (uint32_t i = 0; i < at_once; i++, x += hop, to += rows) { \
@@ -215,8 +230,13 @@ static void products(const matrix *m, const int8_t *q, uint32_t hop, uint32_t wi
     }
 }
 
+static void products(const matrix *m, const int8_t *q, uint32_t hop, uint32_t windows, int32_t *acc,
+                     uint8_t *gathered) {
+    products_of(m, q, hop, windows, acc, gathered);
+}
+
 static void product(const matrix *m, const int8_t *q, int32_t *acc, uint8_t *gathered) {
-    products(m, q, 0, 1, acc, gathered);
+    products_of(m, q, 0, 1, acc, gathered);
 }
 
 #if !defined(PAIRS)

@@ -52,17 +52,18 @@ static void give_scores(const tinyrnn *model, uint8_t *scratch, const int8_t *q,
     memcpy(scores, found, sizeof(float) * model->score_count);
 }
 
-/* The products of a GRU; every second step goes through the weights the other way, so that what the one before read
- * last is still in the cache. */
+/* The products of a GRU; every second step goes through dense weights the other way, so that what the one before read
+ * last is still in the cache. The state goes first: the frame was only just written, in pieces that a processor cannot
+ * yet load as one. */
 static void multiply_gru(const tinyrnn *model, uint8_t *scratch, const layer *gru, const int8_t *q, const int8_t *hq,
                          int32_t *ax, int32_t *ah, bool is_back) {
-    if (is_back && gru->input->inner == NULL && gru->state->inner == NULL) {
+    if (is_back && !gru->state->is_sparse && gru->input->inner == NULL && gru->state->inner == NULL) {
         uint8_t *gathered = scratch + model->gathered_at;
-        model->kernel->product_back(gru->state, hq, ah, gathered);
         model->kernel->product_back(gru->input, q, ax, gathered);
+        model->kernel->product_back(gru->state, hq, ah, gathered);
     } else {
-        multiply(model, scratch, gru->input, q, ax);
         multiply(model, scratch, gru->state, hq, ah);
+        multiply(model, scratch, gru->input, q, ax);
     }
 }
 
