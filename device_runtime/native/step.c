@@ -53,8 +53,8 @@ static void give_scores(const tinyrnn *model, uint8_t *scratch, const int8_t *q,
 }
 
 /* The products of a GRU; every second step goes through dense weights the other way, so that what the one before read
- * last is still in the cache. The state goes first: the frame was only just written, in pieces that a processor cannot
- * yet load as one. */
+ * last is still in the cache. Otherwise the state goes first, which was faster with sparse weights: the frame was only
+ * just written. */
 static void multiply_gru(const tinyrnn *model, uint8_t *scratch, const layer *gru, const int8_t *q, const int8_t *hq,
                          int32_t *ax, int32_t *ah, bool is_back) {
     if (is_back && !gru->state->is_sparse && gru->input->inner == NULL && gru->state->inner == NULL) {
