@@ -129,8 +129,7 @@ def met(layer: Recurrent, x: torch.Tensor) -> tuple[tuple[torch.Tensor, ...], to
     return ((x, outputs) if isinstance(layer, AnyGru) else (x,)), outputs
 
 
-def largest_between(layer: Recurrent, x: torch.Tensor) -> list[float]:
-    """The largest value between the factors of each matrix that has two, while x passes."""
-    inputs, _ = met(layer, x)
+def largest_between(layer: Recurrent, inputs: Sequence[torch.Tensor]) -> list[float]:
+    """The largest value between the factors of each matrix that has two, for what `met` says they are given."""
     pairs = zip(matrices(layer), inputs, strict=True)
     return [float((given @ made.inner.T).abs().max()) for made, given in pairs if isinstance(made, Factors)]

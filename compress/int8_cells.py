@@ -82,11 +82,11 @@ def deployed_cell(inputs: AnyRows, own: AnyRows | Peephole, scale: torch.Tensor)
     return arithmetic.Gru(product, own.affine(torch.tensor(STATE_COPY_UNIT)))
 
 
-def largest_state(layer: FloatSru, x: torch.Tensor) -> float:
-    """Of an SRU's states and outputs, while x (batch, steps, columns) passes."""
+def largest_state(layer: FloatSru, x: torch.Tensor, outputs: torch.Tensor) -> float:
+    """Of an SRU's states and outputs, while x (batch, steps, columns) passes and gives them."""
     candidates, forget, _, _ = layer.affine(x).transpose(0, 1).chunk(4, dim=-1)
     v, c = layer.v.chunk(2)[0], torch.zeros_like(candidates[0])
-    largest = max(float(layer(x)[0].abs().max()), 1e-6)
+    largest = max(float(outputs.abs().max()), 1e-6)
     for candidate, gate in zip(candidates, forget, strict=True):
         c = torch.lerp(candidate, c, torch.sigmoid(gate + v * c))
         largest = max(largest, float(c.abs().max()))

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from compress.deployed import refuse_other_cells
-from compress.factored_cells import AnyGru, largest_between
+from compress.factored_cells import AnyGru, largest_between, met
 from compress.int8_cells import largest_state
 from compress.int8_forecaster import Int8Forecaster, is_forecaster
 from compress.int8_layers import FloatLayers, dense_outputs
@@ -76,9 +76,10 @@ def calibrate(
         gains = [_gain(output, activations) for output in outputs]
         between, units, x = [], [], outputs[-1] if outputs else normalised
         for layer in model.grus:
-            between += largest_between(layer, x)
-            units += [] if isinstance(layer, AnyGru) else [largest_state(layer, x)]
-            x, _ = layer(x)
+            inputs, recurred = met(layer, x)
+            between += largest_between(layer, inputs)
+            units += [] if isinstance(layer, AnyGru) else [largest_state(layer, x, recurred)]
+            x = recurred
     factor_gains = [INT8_MAX / max(value, 1e-6) for value in between]
     if is_forecaster(model):
         return Int8Forecaster(model, input_gain, gains, factor_gains, grids)

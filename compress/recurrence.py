@@ -42,6 +42,11 @@ def _look_up(table: torch.Tensor, v: torch.Tensor, per_unit: int, half: int) -> 
     return table.index_select(0, at.view(-1)).view(v.shape)  # three times as fast as indexing
 
 
+def to_q15(v: torch.Tensor) -> torch.Tensor:
+    """The nearest states that the device can hold."""
+    return torch.floor(v * STATE_SCALE + 0.5).clamp(1 - STATE_SCALE, STATE_SCALE - 1) * (1 / STATE_SCALE)
+
+
 def look_up_sigmoid(v: torch.Tensor) -> torch.Tensor:
     """Sigmoid from the table, on the Q15 grid."""
     return _look_up(_SIGMOID, v, fixed_point.SIGMOID_PER_UNIT, fixed_point.SIGMOID_HALF)
@@ -55,8 +60,7 @@ def _gates(gx: torch.Tensor, gh: torch.Tensor, h: torch.Tensor) -> tuple[torch.T
     n = _look_up(
         _TANH, gx[..., 2 * hidden :] + r * gh[..., 2 * hidden :], fixed_point.TANH_PER_UNIT, fixed_point.TANH_HALF
     )
-    blended = torch.floor((n + z * (h - n)) * STATE_SCALE + 0.5).clamp(1 - STATE_SCALE, STATE_SCALE - 1)
-    return blended * (1 / STATE_SCALE), rz, n
+    return to_q15(n + z * (h - n)), rz, n
 
 
 def _gates_backward(

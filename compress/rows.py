@@ -27,6 +27,7 @@ SHORT, SHORTER = 0xFFFF, 0x3FFFF
 
 
 ONE = torch.ones(())
+"""No gain: it is not kept with the weights, so that trainings from before there were gains go on."""
 
 
 class Rows(nn.Module):
@@ -84,11 +85,8 @@ class Rows(nn.Module):
         bias: torch.Tensor = self.bias
         if self.mean:  # what the mean of the features adds, seen through the rounded weights
             bias = bias - self.mean * (weight * per_row[:, None]).sum(dim=1)
-        return (
-            weight,
-            scale,
-            on_bias_grid(bias * self.gain, BIAS_PER_UNIT if self.grid.follows else COARSE_BIAS_PER_UNIT),
-        )
+        per_unit = BIAS_PER_UNIT if self.grid.follows else COARSE_BIAS_PER_UNIT
+        return weight, scale, on_bias_grid(bias * self.gain, per_unit)
 
     def forward(self, q: torch.Tensor, input_scale: torch.Tensor) -> torch.Tensor:
         """arithmetic.Affine on int8 values: (.., columns) -> (.., rows)."""

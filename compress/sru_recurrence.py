@@ -10,8 +10,7 @@ from typing import Any
 
 import torch
 
-from compress.recurrence import look_up_sigmoid
-from device_runtime.fixed_point import STATE_SCALE
+from compress.recurrence import look_up_sigmoid, to_q15
 
 
 def recur_sru(g: torch.Tensor, peephole: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -37,8 +36,7 @@ class _States(torch.autograd.Function):
         states, forget = [], []
         for candidate, gate in zip(*steps_first, strict=True):
             forget.append(look_up_sigmoid(gate + v * c))
-            blended = (candidate + (c - candidate) * forget[-1]) * STATE_SCALE
-            c = torch.floor(blended + 0.5).clamp(1 - STATE_SCALE, STATE_SCALE - 1) * (1 / STATE_SCALE)
+            c = to_q15(candidate + (c - candidate) * forget[-1])
             states.append(c)
         ctx.save_for_backward(steps_first[0], v, torch.stack(states), torch.stack(forget))
         return torch.stack(states, dim=1)

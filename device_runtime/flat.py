@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from device_runtime import codecs
+from device_runtime import codecs, weights
 from device_runtime.arithmetic import Decode, Dense, Gru, Layer, Model, Sru
 from device_runtime.bundle import Bundle
 from device_runtime.products import Affine, Factored, Product
@@ -55,8 +55,7 @@ def to_bytes(model: Model, labels: Sequence[str] = (), stride: int = 0) -> bytes
     A program without a manifest reads from it what the scores stand for, and of a model that hears speech how many
     vectors of the front end lie from one frame to the next.
     """
-    products = [product for layer in model.layers for product in _products(layer)]
-    products += [model.head] if model.linear is None else [model.head, model.linear.affine]
+    products = weights.matrices(model).values()
     factors = [factor for product in products for factor in product.factors]
     sections = _Sections(HEADER_BYTES + LAYER_BYTES * len(model.layers) + MATRIX_BYTES * len(factors))
     layers = b"".join(_layer(layer, sections) for layer in model.layers)
@@ -94,18 +93,6 @@ def _format(model: Model, has_factors: bool) -> int:
         return FACTORS_FORMAT
     forecasts = model.linear is not None or any(isinstance(layer, Decode) for layer in model.layers)
     return FORECAST_FORMAT if forecasts else PLAIN_FORMAT
-
-
-def _products(layer: Layer) -> tuple[Product, ...]:
-    match layer:
-        case Decode():
-            return ()
-        case Dense():
-            return (layer.affine,)
-        case Sru():
-            return (layer.input,)
-        case Gru():
-            return (layer.input, layer.state)
 
 
 def _layer(layer: Layer, sections: _Sections) -> bytes:
