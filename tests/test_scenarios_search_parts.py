@@ -31,7 +31,7 @@ from scenarios.search.front import Point, chosen, front, goes_on
 from scenarios.search.limits import Limits
 from scenarios.search.plan import Plan
 from scenarios.search.rungs import shortened
-from scenarios.search.space import Choice, candidate, fixed, own_values, speech
+from scenarios.search.space import Choice, candidate, fixed, ladder, own_values, speech
 from scenarios.search.study import without_password
 from train.loop import Schedule
 
@@ -135,6 +135,17 @@ def test_the_front_holds_who_is_not_beaten_in_everything():
     assert front([large, beaten, slow, small]) == [small, large]
     assert small.dominates(slow)
     assert not small.dominates(point(9, 0.8, 5))
+
+
+def test_a_search_begins_with_the_recipe_at_several_widths():
+    space = speech(ARABIC)
+    first, *others = ladder(ARABIC, space)
+    assert first == own_values(ARABIC, space)
+    assert [rung["hidden"] for rung in others] == [64, 88, 160], "the widest two are as wide as the space"
+    assert all(rung.keys() == first.keys() for rung in others)
+    assert {d for rung in others for d in rung if rung[d] != first[d]} == {"hidden", "projection", "channels"}
+    held = fixed(space, "hidden=64,projection=40,channels=24")
+    assert ladder(ARABIC, held) == [own_values(ARABIC, held)], "what is held is not varied, and nothing is tried twice"
 
 
 def test_the_most_accurate_within_the_budget_is_chosen_and_of_equals_the_smallest():

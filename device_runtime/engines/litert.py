@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +13,7 @@ from device_runtime.arithmetic import Float32, Model
 from device_runtime.bundle import Bundle
 from device_runtime.engines import signature
 from device_runtime.errors import BundleError, EngineError
+from device_runtime.quiet import quiet
 
 FILE = "model.tflite"
 INTERPRETERS = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter")
@@ -78,20 +76,6 @@ def _interpreter_class() -> Any:
     raise EngineError(
         f'LiteRT cannot be imported ({"; ".join(reasons)}). Install it with: pip install "tinyrnn-runtime[litert]"'
     )
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keep what the C++ library says while it loads off the terminal: it has no setting for that."""
-    with contextlib.ExitStack() as undo:
-        with contextlib.suppress(OSError):  # a service may run without a standard error to keep clean
-            kept = os.dup(2)
-            undo.callback(os.close, kept)
-            undo.callback(os.dup2, kept, 2)
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            undo.callback(os.close, nowhere)
-            os.dup2(nowhere, 2)
-        yield
 
 
 def _check(path: Path, model: Model, interpreter: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from device_runtime.arithmetic import Float32
-from device_runtime.engines.litert import quiet
+from device_runtime.quiet import quiet
 from scenarios.benchmarks.floats import FloatAffine, FloatDense, FloatGru, FloatModel, own_state
 
 NAME = "float LiteRT"

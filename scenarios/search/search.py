@@ -27,7 +27,7 @@ from scenarios.search.cost import Costs, Meter
 from scenarios.search.crew import Crew
 from scenarios.search.front import Point, chosen, front
 from scenarios.search.plan import Plan
-from scenarios.search.space import Values, candidate, own_values
+from scenarios.search.space import Values, candidate, ladder
 from scenarios.search.study import bury, counted, open_study, points
 from scenarios.search.worker import shared
 
@@ -79,11 +79,13 @@ def run(plan: Plan, workers: int, console: Console, command: str) -> Found:
     def with_memory(values: Values) -> Costs:
         return meter.before_training(candidate(scenario, space, values))
 
-    first = reach.check(space, own_values(scenario, space), measure, with_memory, limits)
+    own, *others = ladder(scenario, space)
+    first = reach.check(space, own, measure, with_memory, limits)
     study = open_study(plan)
     bury(study)
     if not study.get_trials(deepcopy=False):
-        study.enqueue_trial(first.values)
+        for values in (first.values, *others):  # those over the budget are turned down without a training
+            study.enqueue_trial(values)
     elif counted(study):
         console.print(f"going on: {len(counted(study))} candidates were tried before")
     prepared = shared(plan)

@@ -219,6 +219,24 @@ def own_values(scenario: Scenario, space: Sequence[Dimension]) -> dict[str, Valu
     return {dimension.name: _nearest(dimension.values, dimension.place.get(scenario)) for dimension in space}
 
 
+WIDTHS = frozenset({"hidden", "projection", "channels"})
+LADDER = (0.5, 0.7, 1.4, 2.0)
+"""Times the widths of the scenario's own student."""
+
+
+def ladder(scenario: Scenario, space: Sequence[Dimension]) -> list[dict[str, Value]]:
+    """The scenario's own point, then the same recipe for narrower and wider students.
+
+    A good recipe at other sizes is most of a front; in so many dimensions chance seldom draws one.
+    """
+    own = own_values(scenario, space)
+    rungs = [own]
+    for factor in LADDER:
+        scaled = {d.name: _nearest(d.values, factor * own[d.name]) for d in space if d.name in WIDTHS}  # type: ignore[operator]  # widths are numbers
+        rungs.append(own | scaled)
+    return [rung for i, rung in enumerate(rungs) if rung not in rungs[:i]]
+
+
 def _nearest(values: Sequence[Value], own: Any) -> Value:
     if own in values:
         return next(value for value in values if value == own)

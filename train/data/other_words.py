@@ -51,6 +51,19 @@ def other_words(words: Sequence[str], candidates: Sequence[str] = OTHER_WORDS, l
     )
 
 
+def alike(candidates: Sequence[str], words: Sequence[str], most: float, language: str = "en") -> frozenset[str]:
+    """The candidates, in `language`, that are spelled like one of the English words or sound so: `most` apart."""
+    if not words:
+        return frozenset()
+    spelled = {word.casefold() for word in words}
+    wanted = phonemes(words)
+    return frozenset(
+        word
+        for word, sounds in zip(candidates, phonemes(candidates, language), strict=True)
+        if word.casefold() in spelled or any(sound_distance(sounds, target) <= most for target in wanted)
+    )
+
+
 def sound_distance(sounds: tuple[str, ...], target: tuple[str, ...]) -> float:
     """How much must be changed in, left out of or added to the sounds to hear the target."""
     row = [float(j) for j in range(len(target) + 1)]

@@ -13,10 +13,9 @@ from pathlib import Path
 
 from device_runtime.errors import InputError
 from device_runtime.recordings import Recording
-from train.data import espeak
 from train.data.dataset import SPLITS, UNKNOWN
 from train.data.download import find
-from train.data.other_words import sound_distance
+from train.data.other_words import alike
 
 HOMEPAGE = "https://tuxpaint.org/stamps/"
 INSTALLED = Path("/usr/share/tuxpaint/stamps")
@@ -91,16 +90,8 @@ class TuxPaintStamps:
 
     def _harmless(self, phrases: list[tuple[Path, str]], language: str) -> list[tuple[Path, str]]:
         """The phrases that say none of the user's words."""
-        if not self.without:
-            return phrases
         vocabulary = sorted({word for _, text in phrases for word in _WORD.findall(text.casefold())})
-        wanted = espeak.phonemes(self.without)
-        spelled = {word.casefold() for word in self.without}
-        banned = {
-            word
-            for word, sounds in zip(vocabulary, espeak.phonemes(vocabulary, language), strict=True)
-            if word in spelled or any(sound_distance(sounds, target) <= _ALIKE for target in wanted)
-        }
+        banned = alike(vocabulary, self.without, _ALIKE, language)
         return [(path, text) for path, text in phrases if not banned & set(_WORD.findall(text.casefold()))]
 
 
