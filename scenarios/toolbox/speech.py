@@ -55,8 +55,8 @@ def contestants() -> Iterator[Contestant]:
     """All rows of the table, the plain ones first."""
     yield Contestant("dense", "calibrated", _then(Int8()))
     yield Contestant("dense", "QAT", _then(Int8(epochs=QAT)))
-    for projection, hidden in ((32, 56), (24, 40)):
-        narrow = replace(BASE.student, projection=projection, hidden=hidden)
+    for channels, projection, hidden in ((16, 32, 56), (16, 24, 40), (16, 16, 24), (6, 12, 12)):
+        narrow = replace(BASE.student, channels=channels, projection=projection, hidden=hidden)
         yield Contestant("narrow", f"{hidden} units", replace(_then(Int8()), student=narrow))
     for name, prune in pruned().items():
         yield Contestant("pruned", name, _then(prune, Int8()))
@@ -81,6 +81,8 @@ def pruned() -> dict[str, Method]:
         "blocks of 8x1": BLOCKS,
         "blocks of 16x1": replace(BLOCKS, block=(16, 1)),
         "single weights": replace(BLOCKS, block=(1, 1)),
+        "90 % of single weights": replace(BLOCKS, block=(1, 1), sparsity=0.9, smallest=512),
+        "98 % of single weights": replace(BLOCKS, block=(1, 1), sparsity=0.98, smallest=512),
         "8x1, over the whole model": replace(BLOCKS, scope="model"),
         "8x1, by gradients": replace(BLOCKS, score=Gradient()),
         "8x1, by movement": replace(BLOCKS, score=Movement()),
