@@ -6,10 +6,11 @@ import sys
 import numpy as np
 import pytest
 
+from command_line import write_recording
 from device_runtime import cli
 from device_runtime.nearest import Nearest
 from device_runtime.progress import progress
-from sounds import EAGER, babble, wav_bytes, write_bundle
+from sounds import EAGER, write_bundle
 
 
 @pytest.fixture
@@ -19,8 +20,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def recording(tmp_path):
-    (tmp_path / "a.wav").write_bytes(wav_bytes(babble(3.0)))
-    return str(tmp_path / "a.wav")
+    return write_recording(tmp_path)
 
 
 def at_terminal(monkeypatch):

@@ -1,0 +1,28 @@
+"""Commands that are typed in tests, and recordings for them."""
+
+from device_runtime import cli
+from sounds import babble, wav_bytes
+
+
+def refused(capsys, *arguments):
+    """The one line on stderr of a command that was refused."""
+    assert cli.main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("tinyrnn: ")
+    assert err.count("\n") == 1
+    return err
+
+
+def write_recording(folder):
+    """Three seconds of tones in a folder; the path as it is typed."""
+    (folder / "a.wav").write_bytes(wav_bytes(babble(3.0)))
+    return str(folder / "a.wav")
+
+
+def write_words(folder):
+    """A data set of five clips: yes and no twice, and a word that the tiny bundle does not know."""
+    for seed, label in enumerate(["yes", "yes", "no", "no", "maybe"]):
+        (folder / label).mkdir(parents=True, exist_ok=True)
+        (folder / label / f"{seed}.wav").write_bytes(wav_bytes(babble(1.0, seed)))
+    return str(folder)
