@@ -1,0 +1,116 @@
+"""What is wrong with a user's own log is one line that names it."""
+
+import io
+
+import pytest
+
+from csv_logs import log_of, refused, told
+from device_runtime import csv_layout
+from device_runtime.csv_lines import BLOCK_BYTES, MAX_LINE_BYTES
+from device_runtime.csv_source import SensorLog, read_log
+from device_runtime.errors import InputError
+
+REFUSED = {
+    "log.csv is empty. Expected CSV": "",
+    "log.csv is empty": "\n\n# nothing\n",
+    "holds a header and no readings": "date,T\n",
+    "has no column of times. Its columns: load, oil": "load,oil\n1,2\n3,4\n",
+    "has one column: '2016-07-01'": "2016-07-01\n2016-07-02\n",
+    "has no column of numbers beside its times. Its columns: date, word": "date,word\n2016-07-01,warm\n",
+    "line 3 has 'warm' as T, expected a number": "date,T\n2016-07-01,1\n2016-07-02,warm\n",
+    "line 3 has 'inf' as T, which is infinite": "date,T\n2016-07-01,1\n2016-07-02,inf\n",
+    "line 3 has '-1e39' as T, which is infinite": "date,T\n2016-07-01,1\n2016-07-02,-1e39\n",
+    "line 3 has 3 columns, expected 2": "date,T\n2016-07-01,1\n2016-07-02,1,2\n",
+    "line 3 has 'today' as its time, expected one written as before (ISO 8601)": "date,T\n2016-07-01,1\ntoday,1\n",
+}
+
+
+@pytest.mark.parametrize("line", REFUSED)
+def test_what_is_wrong_is_named(line):
+    channels = ["T"] if "T" in REFUSED[line].split("\n")[0] else None
+    assert line in refused(REFUSED[line], channels)
+
+
+def test_what_came_before_a_bad_line_is_told_first():
+    readings = iter(log_of("date,T\n2016-07-01,1\n2016-07-02,x\n", ["T"]))
+    assert next(readings).values.tolist() == [[1]]
+    with pytest.raises(InputError, match="line 3 has 'x' as T, expected a number, or nothing where none was measured"):
+        next(readings)
+
+
+def test_a_missing_channel_suggests_the_near_one_and_lists_the_columns():
+    line = refused("date,load,oli\n2016-07-01,1,2\n", ["load", "oil"])
+    assert "has no column 'oil' (did you mean oli?), which the bundle takes. Its columns: date, load, oli" in line
+
+
+def test_a_column_that_is_there_twice_is_refused():
+    assert "has 2 columns named T. Rename all but one" in refused("date,T,T\n2016-07-01,1,2\n", ["T"])
+
+
+def test_without_a_header_the_number_of_columns_must_fit():
+    line = refused("2016-07-01 00:00:00,1,2\n", ["T"])
+    assert "has no header and 2 columns of readings, but the bundle takes 1: T. Add a header" in line
+
+
+@pytest.mark.parametrize(
+    "content", [b"\x7fELF\x02\x01\x01\x00\x00", b"PK\x03\x04\x14", b"date,T\n2016-07-01,1\n\x00\x00"]
+)
+def test_a_binary_file_is_no_log(content):
+    assert "log.csv is no text: line" in refused(content)
+
+
+def test_utf_16_is_told_how_to_become_utf_8():
+    assert "is text in UTF-16. Save it as CSV in UTF-8" in refused("date,T\n".encode("utf-16"))
+
+
+def test_a_line_without_an_end_is_refused_before_it_fills_the_memory():
+    class Endless(io.RawIOBase):
+        taken = 0
+
+        def readable(self):
+            return True
+
+        def readinto(self, buffer):
+            buffer[:] = b"7" * len(buffer)
+            self.taken += len(buffer)
+            return len(buffer)
+
+    endless = Endless()
+    with pytest.raises(InputError, match=f"line 1 is longer than {MAX_LINE_BYTES} bytes, so this is no log of sensors"):
+        list(SensorLog(io.BufferedReader(endless), "pipe"))
+    assert endless.taken <= 2 * BLOCK_BYTES
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (
+            ["2016-07-02,1", "2016-07-01,2"],
+            "line 3 (2016-07-01) goes back from 2016-07-02 00:00:00 of a line before it",
+        ),
+        (["2016-07-01,1", "2016-07-01,2"], "line 3 (2016-07-01) repeats the time 2016-07-01 00:00:00"),
+    ],
+)
+def test_a_file_to_measure_from_must_be_in_order(lines, message):
+    text = "\n".join(["date,T", *lines])
+    assert message in refused(text, in_order=True)
+    assert len(told(text)[0]) == 2
+
+
+def test_a_file_that_is_not_there_is_said_so(tmp_path):
+    told = r"cannot read .*no\.csv: No such file or directory. Expected CSV: a time and some numbers in each line"
+    with pytest.raises(InputError, match=told):
+        read_log(tmp_path / "no.csv")
+
+
+def test_messages_do_not_grow_with_the_columns():
+    header = ",".join(["date", *(f"sensor {i} of the plant" for i in range(200))])
+    line = refused(f"{header}\n2016-07-01" + ",1" * 200, ["T"])
+    assert len(line) < 500
+    assert "and 193 more" in line
+
+
+def test_numbers_with_two_marks_are_text():
+    for text in ("1.234,5", "1,234.5", "0x10", "1_000"):
+        with pytest.raises(ValueError, match="."):
+            csv_layout.number(text)
