@@ -1,4 +1,4 @@
-"""A model.native may come from anyone: it runs, or one line says what is wrong with it; it never does harm."""
+"""A model.native may come from anyone: one line says what is wrong with it."""
 
 from __future__ import annotations
 
@@ -10,103 +10,22 @@ import pytest
 from device_runtime import flat
 from factored_models import factored
 from models import tiny_model
-from sparse_models import on_grid, with_own_steps, with_weights, without_blocks
+from native_files import (
+    DECODE_AT,
+    FILES,
+    INNER_AT,
+    LAYERS_AT,
+    LINEAR_AT,
+    MATRICES_AT,
+    OUTER_AT,
+    STATE_AT,
+    put,
+    run,
+    sparse_coded,
+)
+from sparse_models import on_grid, with_weights, without_blocks
 
 _native = pytest.importorskip("device_runtime.native._native", reason="the native engine is not built here")
-
-LAYERS_AT = flat.HEADER_BYTES
-MUTATIONS = 3_000
-
-
-def sparse_coded(weight):
-    return without_blocks(0.6)(with_own_steps(weight))
-
-
-MODEL = tiny_model(0, (("dense", 8, 6, 3), ("gru", 20)), 12, 3)
-FORECASTER = tiny_model(0, (("gru", 20), ("decode", 5)), 12, 3, linear=(10, 7))
-OWN_UNITS = tiny_model(0, (("sru", 20), ("gru", 9)), 12, 3)
-LOW_RANK = factored(tiny_model(0, (("gru", 20), ("decode", 5)), 12, 3), (0, 6, 0))
-FILES = {
-    "dense": flat.to_bytes(MODEL, ("a", "b", "c")),
-    "sparse": flat.to_bytes(with_weights(MODEL, without_blocks(0.6))),
-    "4 bits": flat.to_bytes(with_weights(MODEL, on_grid(18))),
-    "sparse 4 bits": flat.to_bytes(with_weights(MODEL, sparse_coded), ("a", "b", "c")),
-    "forecaster": flat.to_bytes(FORECASTER, ("a", "b", "c")),  # as many layers and matrices
-    "own units": flat.to_bytes(OWN_UNITS, ("a", "b", "c")),
-    "own units, sparse": flat.to_bytes(with_weights(OWN_UNITS, without_blocks(0.6))),
-    "low rank": flat.to_bytes(LOW_RANK, ("a", "b", "c")),  # as many, too
-    "low rank, sparse": flat.to_bytes(with_weights(LOW_RANK, without_blocks(0.5))),
-}
-RECORDS_END = LAYERS_AT + 2 * flat.LAYER_BYTES + 4 * flat.MATRIX_BYTES
-MATRICES_AT = LAYERS_AT + 2 * flat.LAYER_BYTES
-STATE_AT = MATRICES_AT + 2 * flat.MATRIX_BYTES  # the record of the GRU's state matrix
-INNER_AT, OUTER_AT = MATRICES_AT + flat.MATRIX_BYTES, STATE_AT  # of the state matrix of low rank, (6, 20) and (60, 6)
-DECODE_AT, LINEAR_AT = LAYERS_AT + flat.LAYER_BYTES, MATRICES_AT + 3 * flat.MATRIX_BYTES  # of the forecaster
-
-
-def put(data, *changes):
-    """The file with other values at some places: (place, format, value)."""
-    changed = bytearray(data)
-    for at, form, value in changes:
-        struct.pack_into(form, changed, at, value)
-    return bytes(changed)
-
-
-def run(data, kernel):
-    """Open and step, if it can be opened; otherwise the one line."""
-    try:
-        model = _native.Model(data, kernel)
-    except ValueError as error:
-        return str(error)
-    frames = np.ones((3, model.feature_size), np.float32)
-    scores, state = np.empty((3, model.score_count), np.float32), np.zeros(model.state_size, np.float32)
-    model.windows(frames, state, scores[:1])
-    last = scores[0].copy()
-    model.steps(frames, state, scores, state)
-    assert scores[2].tobytes() == last.tobytes()
-    assert len(model.labels) == model.score_count
-    return ""
-
-
-@pytest.mark.parametrize("name", FILES)
-def test_a_file_cut_anywhere_in_its_records_is_refused(name):
-    for size in range(RECORDS_END):
-        short = FILES[name][:size]
-        assert run(short, None)
-        if size >= 16:  # and one that owns up to its size
-            assert run(put(short, (12, "<I", size)), None)
-
-
-@pytest.mark.parametrize("name", FILES)
-def test_a_file_cut_anywhere_behind_is_refused_or_runs(name):
-    for size in range(RECORDS_END, len(FILES[name])):
-        run(put(FILES[name][:size], (12, "<I", size)), None)
-
-
-@pytest.mark.parametrize("kernel", _native.kernels())
-@pytest.mark.parametrize("name", FILES)
-def test_damaged_files_are_refused_or_run(name, kernel):
-    rng = np.random.default_rng(len(name))
-    data = FILES[name]
-    refused = 0
-    for _ in range(MUTATIONS):
-        changed = bytearray(data)
-        for _ in range(int(rng.integers(1, 4))):
-            within = RECORDS_END if rng.random() < 0.7 else len(data)
-            at = int(rng.integers(8, within))
-            changed[at] = int(rng.integers(256)) if rng.random() < 0.5 else changed[at] ^ 1 << int(rng.integers(8))
-        line = run(bytes(changed), kernel)
-        assert "\n" not in line
-        refused += bool(line)
-    assert 0 < refused < MUTATIONS
-
-
-def test_random_bytes_are_refused():
-    rng = np.random.default_rng(0)
-    for size in (0, 1, 63, 64, 200, 4096):
-        assert run(rng.bytes(size), None)
-        assert run(flat.MAGIC + struct.pack("<II", 1, size + 16) + rng.bytes(size), None)
-
 
 TOO_MANY_MATRICES = flat.to_bytes(factored(tiny_model(0, (("gru", 1),) * 32, 1, 1), (1,)))
 TOO_MANY_LAYERS = flat.to_bytes(tiny_model(0, (("gru", 1),) * 33, 1, 1))
@@ -321,39 +240,3 @@ def test_a_file_has_the_oldest_format_that_has_all_it_needs():
         "own units": 4,
         "own units, sparse": 4,
     }
-
-
-def test_a_kernel_that_is_not_there_is_refused():
-    with pytest.raises(ValueError, match="there is no kernel mmx for this processor"):
-        _native.Model(FILES["dense"], "mmx")
-
-
-def test_wrong_arguments_are_told_in_one_line():
-    model = _native.Model(FILES["dense"])
-    frame, state, scores = (np.zeros(n, np.float32) for n in (model.feature_size, model.state_size, model.score_count))
-    with pytest.raises(TypeError, match="it takes a frame, a state, scores and the next state, got 3 arguments"):
-        model.step(frame, state, scores)
-    wrong = [
-        ((frame[:5], state, scores, state), "frames must have 12 values, got 20 bytes"),
-        (
-            (frame.astype(np.float64)[:6], state, scores, state),
-            "frames must hold float32 values or bytes, got the .* 'd'",
-        ),
-        ((np.zeros(24, np.float32)[::2], state, scores, state), "frames must be a contiguous buffer, such as"),
-        ((7, state, scores, state), "frames must be a contiguous buffer, such as a NumPy array or a bytearray"),
-        ((frame, state, bytes(12), state), "scores must be a contiguous buffer that can be written to"),
-        ((frame, state, scores, state[1:]), r"next_state must have \d+ values, got \d+ bytes"),
-        ((memoryview(bytes(49))[1:], state, scores, state), "frames must begin at an address that is a multiple of 4"),
-    ]
-    for arguments, message in wrong:
-        with pytest.raises(ValueError, match=message):
-            model.step(*arguments)
-    with pytest.raises(ValueError, match="frames must have 12 values a step, got 44 bytes"):
-        model.steps(frame[:11], state, scores, state)
-    with pytest.raises(ValueError, match=r"states must have \d+ values, got"):
-        model.streams(np.zeros((2, 12), np.float32), state, scores, state)
-
-
-def test_labels_come_out_of_the_file():
-    assert _native.Model(FILES["dense"]).labels == ("a", "b", "c")
-    assert _native.Model(FILES["sparse"]).labels == ("", "", "")
