@@ -32,6 +32,9 @@ LOOKBACK: dict[str, Any] = {
     "gaps": "hold",
 }
 FORECAST: dict[str, Any] = {"kind": "forecast", "positions": 2, "coverage": 0.8, "rate": 0.02}
+EAGER: dict[str, Any] = {"drift": 0.3, "rate": 0.1}
+"""Settings of a forecast whose drift a random model soon tells."""
+
 QUANTILES = ("p10", "p50", "p90")
 
 
