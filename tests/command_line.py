@@ -14,6 +14,18 @@ def refused(capsys, *arguments):
     return err
 
 
+def typist(capsys):
+    """Type a command; get its exit code, what it answered and the last line that it complained with."""
+
+    def typed(*arguments):
+        code = cli.main([*map(str, arguments)])
+        answer = capsys.readouterr()
+        complaint = answer.err.strip().splitlines()[-1] if answer.err.strip() else ""
+        return code, answer.out, complaint
+
+    return typed
+
+
 def write_recording(folder):
     """Three seconds of tones in a folder; the path as it is typed."""
     (folder / "a.wav").write_bytes(wav_bytes(babble(3.0)))

@@ -21,6 +21,7 @@ pytest.importorskip("ai_edge_litert", reason="a bundle is proved on LiteRT")
 from optuna.trial import TrialState
 
 import tiny_scenario
+from command_line import typist
 from device_runtime import bundle, cli
 from device_runtime.errors import InputError
 from processes import HOUSE
@@ -47,14 +48,7 @@ def tinyrnn(tmp_path, monkeypatch, capsys):
     data = tmp_path / "data"
     text = f"from pathlib import Path\nimport tiny_scenario\nSCENARIO = tiny_scenario.recipe(Path({str(data)!r}))\n"
     (tmp_path / "tiny.py").write_text(text)
-
-    def typed(*arguments):
-        code = cli.main([*map(str, arguments)])
-        answer = capsys.readouterr()
-        complaint = answer.err.strip().splitlines()[-1] if answer.err.strip() else ""
-        return code, answer.out, complaint
-
-    return typed
+    return typist(capsys)
 
 
 @pytest.mark.parametrize(
