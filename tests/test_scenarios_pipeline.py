@@ -5,11 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-import sys
-import types
 from dataclasses import replace
-from functools import partial
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,13 +17,9 @@ pytest.importorskip("ai_edge_litert", reason="a bundle is proved on LiteRT")
 import torch
 
 import tiny_scenario
-from compress.prune import Prune
-from compress.quantize import Int8
 from compress.rows import BIAS_PER_UNIT
-from compress.scores import Gradient, Movement
-from compress.structured import RemoveUnits
-from device_runtime import arithmetic, engines, golden
 from device_runtime import bundle as bundles
+from device_runtime import engines, golden
 from device_runtime.errors import InputError, PromiseError
 from device_runtime.evaluate import evaluate
 from device_runtime.recordings import read_audio
@@ -38,8 +30,6 @@ from scenarios import bundling, pipeline, training
 from scenarios.benchmarks.peers import PEERS
 from scenarios.measure import weights_of
 from scenarios.model_card import commit
-from train.cells import Bidirectional, Lstm
-from train.teacher import ensemble
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -51,8 +41,7 @@ def _one_thread():
 def house(tmp_path_factory):
     """The tiny scenario's data and cache, for all builds of this file."""
     root = tmp_path_factory.mktemp("house")
-    with pytest.MonkeyPatch.context() as patch:
-        tiny_scenario.use(patch, root)
+    with tiny_scenario.in_use(root):
         yield root
 
 
@@ -75,10 +64,6 @@ def build(house, tmp_path, monkeypatch):
     return lambda scenario, runs=tmp_path: pipeline.run(scenario, runs)
 
 
-def hashes(result):
-    return bundles.read(result.bundle).manifest.files
-
-
 def test_the_bundle_opens_on_every_engine_and_gives_its_golden_bits(built):
     opened = bundles.read(built.bundle)
     assert opened.manifest.labels == ("low", "high", "_unknown_", "_silence_")
@@ -88,27 +73,6 @@ def test_the_bundle_opens_on_every_engine_and_gives_its_golden_bits(built):
         assert golden.replay(engines.load(name, opened), golden.read(opened)) == 0
     session = Session.open(built.bundle)
     assert len(list(session.listen(read_audio(built.report.parent / "example.wav")))) > 50
-
-
-def test_a_student_that_could_not_be_deployed_is_refused_before_it_is_trained(scenario, tmp_path):
-    lstm = replace(scenario, student=replace(scenario.student, cell=Lstm()))
-    with pytest.raises(
-        InputError, match="a student with cells of lstm is trained and compared, but only gru and sru are"
-    ):
-        pipeline.run(lstm, tmp_path)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_teachers_of_several_kinds_teach_one_student(house, scenario, tmp_path):
-    other = replace(scenario.teacher, hidden=4, cell=Bidirectional(Lstm()))
-    several = replace(scenario, teachers=(scenario.teacher, other), hint=1.0)
-    trainings = training.Trainings(several, tmp_path, house / "cache")
-    assert [type(teacher.gru) for teacher in trainings.teachers] == [torch.nn.GRU, torch.nn.LSTM]
-    clips = trainings.taught[0]
-    expected = ensemble(trainings.teachers, torch.from_numpy(clips.vectors.astype(np.float32)))
-    assert torch.allclose(torch.from_numpy(clips.taught), expected, atol=0.02)
-    assert clips.hints.shape == (len(clips), 2 * (scenario.teacher.hidden + 4))
-    assert 0 <= trainings.student_value(trainings.student(0)) <= 1
 
 
 def test_nothing_is_left_beside_the_run_s_results(built):
@@ -217,7 +181,7 @@ def test_an_interrupted_build_ends_with_the_bytes_of_an_uninterrupted_one(
     monkeypatch.setattr("scenarios.training.fit", fit)
     result = build(scenario)
     assert result.missed == ()
-    assert hashes(result) == hashes(built)
+    assert tiny_scenario.hashes(result) == tiny_scenario.hashes(built)
     assert result.bundle.joinpath("model.npz").read_bytes() == built.bundle.joinpath("model.npz").read_bytes()
 
 
@@ -241,7 +205,7 @@ def stopping(fit, title):
 
 def test_another_seed_gives_another_model(built, build, scenario):
     other = build(replace(scenario, seed=1))
-    assert hashes(other)["model.npz"] != hashes(built)["model.npz"]
+    assert tiny_scenario.hashes(other)["model.npz"] != tiny_scenario.hashes(built)["model.npz"]
     assert bundles.read(other.bundle).manifest.card["seeds"] == [1]
 
 
@@ -268,16 +232,11 @@ BACKENDS = (Onnx(), Litert())
 def test_a_backend_with_one_wrong_bit_fails_the_build_and_leaves_the_bundle_before(
     built, build, house, scenario, right
 ):
-    before = hashes(built)
+    before = tiny_scenario.hashes(built)
     wrong = replace(scenario, export=(Wrong(right), next(b for b in BACKENDS if b is not right)))
     with pytest.raises(PromiseError, match=rf"{engine_of(right)} differs from the student by \d+ bits, first in frame"):
         build(wrong, house / "runs")
-    assert hashes(built) == before
-
-
-def without_native(names):
-    """It needs no file of its own: it is proved wherever it was built."""
-    return [name for name in names if name != "native"]
+    assert tiny_scenario.hashes(built) == before
 
 
 def engine_of(backend):
@@ -286,76 +245,15 @@ def engine_of(backend):
 
 def test_a_bundle_that_cannot_be_proved_on_every_engine_is_none(build, scenario, built, house, monkeypatch):
     monkeypatch.setitem(engines.ENGINES, "litert", replace(engines.ENGINES["litert"], packages=("not_installed_here",)))
-    before = hashes(built)
+    before = tiny_scenario.hashes(built)
     with pytest.raises(PromiseError, match=r"cannot be proved for litert: install them, then build again"):
         build(scenario, house / "runs")
-    assert hashes(built) == before
-
-
-def test_a_recipe_that_exports_one_format_is_proved_on_the_engines_that_read_it(build, scenario, house, monkeypatch):
-    kept = []
-    monkeypatch.setattr(bundling, "told", lambda proof: kept.append(proof.engines) or "")
-    result = build(replace(scenario, name="one", export=(Onnx(),)), house / "runs")
-    assert [without_native(names) for names in kept] == [["reference", "onnx"]]
-    assert "model.tflite" not in hashes(result)
-
-
-def test_an_engine_that_is_added_to_the_list_is_proved_without_another_edit(build, scenario, house, monkeypatch):
-    kept = []
-    monkeypatch.setattr(bundling, "told", lambda proof: kept.append(proof.engines) or "")
-    module = types.ModuleType("added_engine")
-    module.load_engine = lambda bundle: SimpleNamespace(name="added", step=partial(arithmetic.step, bundle.model))
-    monkeypatch.setitem(sys.modules, "added_engine", module)
-    monkeypatch.setitem(engines.ENGINES, "added", engines.Choice("model.npz", "added_engine"))
-    build(replace(scenario, name="one", export=()), house / "runs")
-    assert [without_native(names) for names in kept] == [["reference", "added"]]
+    assert tiny_scenario.hashes(built) == before
 
 
 def test_a_scenario_that_does_not_end_in_int8_is_told_so(build, scenario, built, house):
     with pytest.raises(InputError, match=r"tiny ends with pruned, but a bundle holds int8\. Put Int8 last\."):
         build(replace(scenario, compress=scenario.compress[:1]), house / "runs")
-
-
-def test_missing_test_data_shows_before_anything_is_trained(build, scenario, tmp_path):
-    class Missing:
-        name = "missing"
-
-        def recordings(self, split):
-            raise InputError("missing is not on this machine.")
-
-    with pytest.raises(InputError, match="missing is not on this machine"):
-        build(replace(scenario, mix=replace(scenario.mix, tests=(Missing(),))))
-    assert not (tmp_path / "tiny").exists()
-
-
-def test_a_quick_build_is_the_same_pipeline_with_few_epochs(scenario):
-    quick = pipeline.quick(scenario)
-    assert quick.name == "tiny_quick"
-    assert [method.epochs for method in quick.compress] == [1, 1]
-    assert quick.teacher_schedule.epochs == 1
-    assert quick.mix == scenario.mix
-    assert (quick.budget.size_kb, quick.budget.folder_kb) == (scenario.budget.size_kb, scenario.budget.folder_kb)
-    assert "A quick build" in quick.notes[-1]
-
-
-@dataclasses.dataclass(frozen=True)
-class Another:
-    """A method of a user's own."""
-
-    epochs: int = 30
-    name: str = "another"
-
-
-@dataclasses.dataclass(frozen=True)
-class AtOnce:
-    """One that trains nothing."""
-
-    name: str = "at once"
-
-
-def test_any_method_with_epochs_is_shortened_and_others_stay(scenario):
-    quick = pipeline.quick(replace(scenario, compress=(AtOnce(), Another(), Int8())))
-    assert quick.compress == (AtOnce(), Another(epochs=1), replace(Int8(), epochs=1))
 
 
 def test_int8_weights_are_counted_as_they_are_stored(built):
@@ -379,27 +277,3 @@ def test_the_commit_is_unknown_where_there_is_no_git(monkeypatch):
 
 def test_parity_is_over_more_frames_than_promised():
     assert bundling.PARITY_FRAMES >= 10_000
-
-
-def test_a_changed_method_is_trained_anew_and_not_taken_from_the_last_build(build, scenario):
-    before = hashes(build(scenario))
-    other = replace(scenario, compress=(replace(scenario.compress[0], sparsity=0.8), scenario.compress[1]))
-    after = hashes(build(other))
-    assert after["model.npz"] != before["model.npz"]
-    assert hashes(build(scenario))["model.npz"] == before["model.npz"], "and back again, from its checkpoints"
-
-
-def test_units_and_then_blocks_that_the_loss_would_not_miss_are_removed_on_the_way_to_a_bundle(build, scenario):
-    methods = (
-        RemoveUnits(keep=0.75, epochs=1, score=Gradient(batches=3)),
-        Prune(0.6, epochs=2, block=(1, 1), smallest=256, score=Movement(batches=3), scope="model"),
-        Int8(epochs=1),
-    )
-    result = build(replace(scenario, compress=methods))
-    opened = bundles.read(result.bundle)
-    assert [gru.state.weight.shape for gru in opened.model.layers[2:]] == [(72, 24)]
-    stages = {stage["name"]: stage for stage in opened.manifest.card["stages"]}
-    assert stages["narrowed"]["parameters"] == stages["pruned"]["parameters"] < 0.75 * stages["student"]["parameters"]
-    assert stages["pruned"]["sparsity"] > 0.5
-    zeros = {name: stage["parameters"] - stage["nonzeros"] for name, stage in stages.items()}
-    assert zeros["int8"] >= zeros["pruned"]

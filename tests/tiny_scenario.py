@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import importlib.metadata
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from compress.prune import Prune
 from compress.quantize import Int8
-from device_runtime import cli
+from device_runtime import bundle, cli
 from scenarios import bundling, measure
 from scenarios.benchmarks.compare import Row
 from scenarios.build import SCENARIOS
@@ -52,6 +55,11 @@ def trainings(folder: Path) -> set[str]:
     return {path.stem.rsplit("-", 1)[0] for path in found}
 
 
+def hashes(result: bundling.Result) -> dict[str, dict[str, Any]]:
+    """The files of the bundle that a run has built, with their hashes, by name."""
+    return bundle.read(result.bundle).manifest.files
+
+
 def use(patch, root: Path, scenario: Scenario | None = None) -> None:
     """`tinyrnn build tiny` builds it, with a cache of its own, installed or not."""
     patch.setitem(SCENARIOS, "tiny", ("tiny_scenario", "SCENARIO"))
@@ -62,11 +70,18 @@ def use(patch, root: Path, scenario: Scenario | None = None) -> None:
     patch.setattr(importlib.metadata, "entry_points", lambda **of: verbs if of["group"] == cli.VERBS_GROUP else [])
 
 
+@contextmanager
+def in_use(root: Path) -> Iterator[pytest.MonkeyPatch]:
+    """As `use`, for as long as the context lasts."""
+    with pytest.MonkeyPatch.context() as patch:
+        use(patch, root)
+        yield patch
+
+
 def main() -> None:
     """What one of torchrun's processes does in a test: build the tiny scenario in the folder that is named."""
     root = Path(sys.argv[1])
-    with pytest.MonkeyPatch.context() as patch:
-        use(patch, root)
+    with in_use(root) as patch:
         quicken(patch)
         sys.exit(cli.main(["build", "tiny", "--runs", str(root / "runs")]))
 
