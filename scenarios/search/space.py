@@ -220,7 +220,7 @@ def own_values(scenario: Scenario, space: Sequence[Dimension]) -> dict[str, Valu
 
 
 WIDTHS = frozenset({"hidden", "projection", "channels"})
-LADDER = (0.5, 0.7, 1.4, 2.0)
+LADDER = (0.35, 0.5, 0.7, 1.4, 2.0)
 """Times the widths of the scenario's own student."""
 
 
