@@ -7,6 +7,7 @@ running. The intervals adapt as they would there: what is told at a time has see
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from device_runtime import engines
 from device_runtime.arithmetic import Float32
 from device_runtime.errors import InputError
 from device_runtime.events import Forecast
@@ -94,22 +96,23 @@ class ForecastEvaluation:
 
     def _part(self, ahead: slice, channels: slice, key: str) -> dict[str, Any]:
         at = ahead, channels
-        total = self.model.count[at].sum()
+        total = self.model.count[at].sum() or math.nan  # nothing was read there
         sums = {
             "mse": self.model.squared,
             "mae": self.model.absolute,
             key: self.covered,
             "interval_width": self.width,
         }
-        parts: dict[str, Any] = {name: _round(values[at].sum() / total) for name, values in sums.items()}
-        return parts | {f"mse_{name}": _round(peer.squared[at].sum() / total) for name, peer in self.peers.items()}
+        sums |= {f"mse_{name}": peer.squared for name, peer in self.peers.items()}
+        means = {name: float(values[at].sum() / total) for name, values in sums.items()}
+        return {name: _round(mean) if math.isfinite(mean) else None for name, mean in means.items()}
 
 
 def evaluate_file(
     folder: Path | str,
     path: Path | str,
     split: str = "test",
-    engine: str = "native",
+    engine: str = engines.DEFAULT,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> ForecastEvaluation:
     """Measure a forecaster on a split of a CSV file."""

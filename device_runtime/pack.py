@@ -11,7 +11,7 @@ from device_runtime.manifest import Manifest
 from device_runtime.meant import meant
 
 
-def pack(source: Path | str, target: Path | str, engine: str = engines.DEFAULT) -> Manifest:
+def pack(source: Path | str, target: Path | str, engine: str = engines.REFERENCE) -> Manifest:
     """Copy a verified bundle, leaving out the other engines' files and the golden frames; return its manifest.
 
     A pack for the native engine also holds model.native, which a program without Python reads. model.npz is in every
@@ -21,6 +21,8 @@ def pack(source: Path | str, target: Path | str, engine: str = engines.DEFAULT) 
     opened = bundle.read(source)
     if Path(target).resolve() == Path(source).resolve():
         raise InputError(f"{target} is the bundle itself, which packing would cut down. Name another folder")
+    if Path(source).resolve() in Path(target).resolve().parents:
+        raise InputError(f"{target} lies in the bundle itself, which holds its own files alone. Name another folder")
     if engine not in engines.ENGINES:
         near = meant(engine, engines.ENGINES)
         raise EngineError(f"there is no engine {engine!r}{near}. Choose one of: {', '.join(engines.ENGINES)}")

@@ -15,7 +15,7 @@ import numpy as np
 from device_runtime.arithmetic import Float32
 from device_runtime.errors import InputError
 from device_runtime.resample import HIGHEST_HZ, LOWEST_HZ, Resampler
-from device_runtime.wav import CONVERT, PIECE_SAMPLES, WavFormat, read_wav_header, wav_pieces
+from device_runtime.wav import CONVERT, PIECE_SAMPLES, RF64, RIFF, WavFormat, read_wav_header, wav_pieces
 
 MICROPHONE_CHUNK_MS = 30
 TEXT = string.printable.encode()
@@ -34,7 +34,7 @@ def file_chunks(path: Path | str, sample_rate_hz: int = 16_000) -> Iterator[Floa
             start = stream.read(12)
             if not start:
                 raise InputError(f"{path} is empty: it has 0 bytes, expected a recording. Record or copy it again.")
-            if start[:4] == b"RIFF" or path.suffix.lower() == ".wav":
+            if start[:4] in (RIFF, RF64) or path.suffix.lower() == ".wav":
                 yield from _wav_chunks(stream, str(path), start, sample_rate_hz)
             else:
                 yield from _soundfile_chunks(path, start, sample_rate_hz)
@@ -52,7 +52,7 @@ def stream_chunks(
     start = stream.read(4)
     if not start:
         raise InputError(f"{name} ended before any sample. Expected 16-bit mono PCM or a WAV at {sample_rate_hz} Hz.")
-    if start == b"RIFF":
+    if start in (RIFF, RF64):
         return _wav_chunks(stream, name, start, sample_rate_hz)
     return raw_chunks(stream, _no_text(stream, start, name))
 

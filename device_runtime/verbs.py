@@ -58,9 +58,9 @@ def _add_run(verbs: Any) -> None:
     parser.add_argument("--state", metavar="FILE", help=kept)
 
 
-def _add_engine(parser: Parser) -> None:
-    choices = f"one of {', '.join(engines.ENGINES)} (default: {engines.DEFAULT})"
-    parser.add_argument("--engine", metavar="NAME", default=engines.DEFAULT, help=choices)
+def _add_engine(parser: Parser, default: str = engines.DEFAULT) -> None:
+    choices = f"one of {', '.join(engines.ENGINES)} (default: {default})"
+    parser.add_argument("--engine", metavar="NAME", default=default, help=choices)
 
 
 def _add_thresholds(parser: Parser) -> None:
@@ -85,7 +85,7 @@ def _run_stream(args: argparse.Namespace) -> int:
             nearest.take(step.scores, step.time_s)
             for event in step.events:
                 fired = True
-                print(json.dumps(event.as_dict()) if args.json else event.line(), flush=True)
+                print(json.dumps(event.as_dict(), allow_nan=False) if args.json else event.line(), flush=True)
     if not fired and sys.stderr.isatty():
         print(nearest.told(), file=sys.stderr)
     return 0
@@ -133,7 +133,7 @@ def _add_evaluate(verbs: Any) -> None:
 
 def _evaluate(args: argparse.Namespace) -> int:
     numbers, told = measured(args)
-    print(json.dumps(numbers, indent=2) if args.json else told)
+    print(json.dumps(numbers, indent=2, allow_nan=False) if args.json else told)
     return 0
 
 
@@ -150,7 +150,7 @@ def _check(args: argparse.Namespace) -> int:
         differing = None if missing else golden.replay(engines.load(name, checked), frames)
         result = missing or ("every bit is equal" if differing == 0 else "DIFFERS")
         rows.append({"engine": name, "frames": len(frames.frames), "differing_values": differing, "result": result})
-    print(json.dumps({"engines": rows}, indent=2) if args.json else table(rows))
+    print(json.dumps({"engines": rows}, indent=2, allow_nan=False) if args.json else table(rows))
     # the reference engine needs nothing, so that at least one has run
     return int(any(row["differing_values"] for row in rows))
 
@@ -176,7 +176,7 @@ def _bench(args: argparse.Namespace) -> int:
     missing = _missing(args.engine, opened)
     costs = [bench.measure(args.bundle, name).as_dict() for name, why in missing.items() if why is None]
     if args.json:
-        print(json.dumps({"engines": costs}, indent=2))
+        print(json.dumps({"engines": costs}, indent=2, allow_nan=False))
     else:
         print("\n".join([table(costs), *(f"{name}: {why}" for name, why in missing.items() if why)]))
     return 0
@@ -190,7 +190,7 @@ def _info(args: argparse.Namespace) -> int:
     opened = bundle.read(args.bundle)
     facts = {**opened.manifest.as_dict(), "size_bytes": opened.size_bytes, "device_bytes": opened.device_bytes}
     facts["matrices"] = matrices(opened.model)
-    print(json.dumps(facts, indent=2) if args.json else card(opened))
+    print(json.dumps(facts, indent=2, allow_nan=False) if args.json else card(opened))
     return 0
 
 
@@ -199,7 +199,7 @@ def _add_pack(verbs: Any) -> None:
     shown = ("pack demo.bundle small.bundle", "pack demo.bundle small.bundle --engine onnx")
     parser = _verb(verbs, "pack", text, _pack, *shown)
     parser.add_argument("out", metavar="OUT", help="the folder to write; a bundle that is there is replaced")
-    _add_engine(parser)
+    _add_engine(parser, engines.REFERENCE)
 
 
 def _pack(args: argparse.Namespace) -> int:
@@ -207,7 +207,7 @@ def _pack(args: argparse.Namespace) -> int:
     packed = bundle.read(args.out)
     if args.json:
         facts = {"bundle": args.out, "engine": args.engine, "files": sizes(packed), "bytes": packed.size_bytes}
-        print(json.dumps(facts, indent=2))
+        print(json.dumps(facts, indent=2, allow_nan=False))
     else:
         print(table([{"file": name, "bytes": size} for name, size in sizes(packed).items()]))
         print(f"wrote {args.out}: {packed.size_bytes:,} bytes for the engine {args.engine}")

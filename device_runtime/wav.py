@@ -17,6 +17,9 @@ from device_runtime.errors import InputError
 from device_runtime.resample import HIGHEST_HZ, LOWEST_HZ
 
 PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
+RIFF, RF64 = b"RIFF", b"RF64"
+"""RF64 (EBU Tech 3306) holds more than 4 GB: its size is in a chunk `ds64`."""
+
 UNKNOWN_BYTES = 0x7FFF0000
 """A data size from here on means "until the end": a recorder that writes to a pipe cannot know better."""
 
@@ -41,18 +44,24 @@ class WavFormat:
 def read_wav_header(stream: BufferedIOBase, name: str, start: bytes = b"") -> WavFormat:
     """Read up to the first sample of a stream of which `start` has been read already."""
     riff = start + stream.read(12 - len(start))
-    if riff[:4] != b"RIFF" or riff[8:12] != b"WAVE":
+    if riff[:4] not in (RIFF, RF64) or riff[8:12] != b"WAVE":
         raise InputError(f"{name} is not a WAV file: it starts with {riff[:12]!r}. {CONVERT}")
     fields: tuple[int, ...] | None = None
+    long_bytes = None
     while len(head := stream.read(8)) == 8:
         kind, size = head[:4], int.from_bytes(head[4:], "little")
         if kind == b"data":
             if fields is None:
                 raise InputError(f"{name} is a damaged WAV: its samples come before their format. {CONVERT}")
-            return _checked(fields, None if size == 0 or size >= UNKNOWN_BYTES else size, name)
-        if kind == b"fmt ":
-            fields = _format_fields(stream.read(min(size, 64)), name)
+            short = None if size == 0 or size >= UNKNOWN_BYTES else size
+            return _checked(fields, short or long_bytes, name)
+        if kind in (b"fmt ", b"ds64"):
+            payload = stream.read(min(size, 64))
             _skip(stream, size + size % 2 - min(size, 64))
+            if kind == b"fmt ":
+                fields = _format_fields(payload, name)
+            else:
+                long_bytes = int.from_bytes(payload[8:16], "little") or None
         else:
             _skip(stream, size + size % 2)  # chunks are padded to even sizes
     raise InputError(f"{name} is truncated: the WAV ends before its samples. Record or copy it again.")

@@ -70,6 +70,16 @@ def test_missing_readings_count_neither_for_nor_against(folder):
         evaluate(Session.open(folder, every=1), rows, 200, 300)
 
 
+def test_a_channel_that_was_never_read_has_no_numbers(folder):
+    rows = readings(300)
+    rows[:, 1] = np.nan
+    numbers = evaluate(Session.open(folder, every=1), rows, 200, 300).as_dict()
+    assert numbers["per_channel"]["oil"]["mse"] is None
+    assert numbers["per_channel"]["oil"]["mse_last_value"] is None
+    assert numbers["per_channel"]["load"]["mse"] > 0
+    json.dumps(numbers, allow_nan=False)
+
+
 def test_the_look_back_may_reach_into_the_part_before(folder, tmp_path):
     path = write_log(tmp_path / "log.csv", readings(100))
     evaluation = evaluate_file(folder, path, "test", "reference")

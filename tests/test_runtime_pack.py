@@ -79,4 +79,6 @@ def test_a_bundle_is_not_packed_onto_itself(tmp_path: Path) -> None:
     write_tiny_bundle(tmp_path / "whole.bundle")
     with pytest.raises(InputError, match=r"is the bundle itself, which packing would cut down\. Name another folder"):
         pack(tmp_path / "whole.bundle", tmp_path / "else" / ".." / "whole.bundle")
+    with pytest.raises(InputError, match=r"lies in the bundle itself, which holds its own files alone\. Name another"):
+        pack(tmp_path / "whole.bundle", tmp_path / "whole.bundle" / "small")
     assert "golden.npz" in bundle.read(tmp_path / "whole.bundle").manifest.files

@@ -49,6 +49,17 @@ def test_a_wav_from_a_pipe_may_have_any_rate():
     assert np.allclose(samples[200:-200], tone(16_000)[200:-200], atol=1e-3)
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_a_wav_may_be_an_rf64_with_its_size_in_a_chunk_of_its_own(told, tmp_path):
+    plain = wav_bytes(INT16 / 32767)
+    sizes = struct.pack("<QQQI", 0, 8000 if told else 0, 4000, 0)
+    header = b"RF64\xff\xff\xff\xffWAVEds64" + struct.pack("<I", len(sizes)) + sizes + plain[12:36]
+    whole = header + b"data\xff\xff\xff\xff" + INT16.tobytes() + b"LIST" * 4 * told
+    (tmp_path / "long.rf64").write_bytes(whole)
+    for chunks in (stream_chunks(pipe(whole)), file_chunks(tmp_path / "long.rf64")):
+        assert np.array_equal(np.concatenate(list(chunks)) * 32768, INT16)
+
+
 def test_samples_of_a_pipe_come_as_they_arrive():
     chunks = raw_chunks(pipe(INT16.tobytes(), 320))
     assert len(next(chunks)) == 160

@@ -122,7 +122,11 @@ ENGINES = {
     "onnx": Choice("model.onnx", "device_runtime.engines.onnx", ("onnxruntime",)),
     "litert": Choice("model.tflite", "device_runtime.engines.litert", ("ai_edge_litert", "tflite_runtime")),
 }
-DEFAULT = "reference"
+REFERENCE = "reference"
+"""Needs nothing but NumPy, and defines the bits of all others."""
+
+DEFAULT = "native" if ENGINES["native"].is_installed() else REFERENCE
+"""The fastest that is here: they have the same bits."""
 
 
 def available(bundle: Bundle) -> list[str]:

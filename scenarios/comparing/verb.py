@@ -29,7 +29,7 @@ def add_verb(verbs: Any) -> None:
     parser.add_argument("--split", default="test", choices=[*SPLITS, "all"], help="as the data set has them (test)")
     parser.add_argument("--limit", type=int, metavar="N", help="only N clips, drawn at random by --seed")
     parser.add_argument("--seed", type=seed, default=0, metavar="N", help="of the order of the clips and --limit (0)")
-    choices = f"that hears both: one of {', '.join(engines.ENGINES)} (native, where it is built)"
+    choices = f"that hears both: one of {', '.join(engines.ENGINES)} (default: {engines.DEFAULT})"
     parser.add_argument("--engine", metavar="NAME", help=choices)
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the report goes (runs/A.B.compared)")
     parser.add_argument("--json", action="store_true", help="for programs")
@@ -44,9 +44,7 @@ def compare(args: argparse.Namespace) -> int:
 
     first, second = read(args.first), read(args.second)
     check(first, second)
-    args.engine = args.engine or next(
-        name for name in ("native", engines.DEFAULT) if engines.ENGINES[name].is_installed()
-    )
+    args.engine = args.engine or engines.DEFAULT
     found = TASKS[first.manifest.task](first, second, args)
     folder = args.out or Path("runs") / f"{Path(args.first).stem}.{Path(args.second).stem}.compared"
     page, _ = write(found.page(typed(args)), folder, render)

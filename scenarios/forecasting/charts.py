@@ -10,7 +10,6 @@ import numpy as np
 from device_runtime.evaluate_forecast import ForecastEvaluation
 from device_runtime.events import Forecast
 from device_runtime.session import Session
-from scenarios.forecasting.measure import fastest
 from scenarios.forecasting.training import ForecastTrainings
 from scenarios.report.series_content import Band, Chart, Line
 from train.loop import History
@@ -28,7 +27,7 @@ def over_the_data(trainings: ForecastTrainings, bundle: Path) -> tuple[Chart, ..
     every = min(config.horizon, config.look_back)
     shown = max(1, min(MOST_SHOWN, (last - first) // every - 1))
     start = first + (last - first - shown * every) // 2
-    session = Session.open(bundle, fastest(bundle), every=every)
+    session = Session.open(bundle, every=every)
     stream = series.values[start - config.look_back : start + (shown - 1) * every]
     told = [event for event in session.push(stream) if isinstance(event, Forecast)]
     seconds = series.times.astype("datetime64[s]").astype(np.int64)

@@ -14,11 +14,10 @@ import torch
 from torch import nn
 
 from compress.report import Weights, describe
-from device_runtime import bundle as bundles
 from device_runtime import weights
 from device_runtime.bench import Cost, SensorCost
 from device_runtime.bench import measure as measure_cost
-from device_runtime.engines import DEFAULT, available
+from device_runtime.engines import available
 from device_runtime.evaluate_forecast import ForecastEvaluation, evaluate
 from device_runtime.progress import progress
 from device_runtime.session import Session
@@ -124,14 +123,9 @@ def bundle(path: Path, trainings: ForecastTrainings) -> Measured:
 
 def streamed(path: Path, trainings: ForecastTrainings) -> ForecastEvaluation:
     """Every test window through `Session`."""
-    session = Session.open(path, fastest(path), every=1)
+    session = Session.open(path, every=1)
     first, last = trainings.splits.span("test")
     return evaluate(session, trainings.series.values, first, last, {"split": "test"}, progress("windows"))
-
-
-def fastest(path: Path) -> str:
-    """The native engine where it is built: the bits are the same on all."""
-    return "native" if "native" in available(bundles.read(path)) else DEFAULT
 
 
 def peers(trainings: ForecastTrainings, ours: ForecastEvaluation) -> Iterator[PeerResult]:
