@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from device_runtime import Session, cli, evaluating, running
+from device_runtime import Session, cli, engines, evaluating, running
 from processes import HOUSE, environment
 from sensors import HOUR_S, log_lines, readings, times, write_estimator, write_forecaster, write_log
 
