@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from device_runtime import Session, cli, evaluating
+from device_runtime import Session, cli, engines, evaluating
 from processes import HOUSE, environment
 from sensors import HOUR_S, log_lines, readings, times, write_estimator, write_forecaster, write_log
 
@@ -178,7 +178,8 @@ def test_evaluate_tells_a_person(capsys, folder, tmp_path):
     path = str(write_log(tmp_path / "log.csv", readings(400)))
     assert cli.main(["evaluate", folder, path]) == 0
     out = capsys.readouterr().out
-    assert "tiny forecaster (reference) on log.csv, test: 69 windows, 12 steps of 1 h ahead, look-back 48" in out
+    expected = f"tiny forecaster ({engines.DEFAULT}) on log.csv, test: 69 windows, 12 steps of 1 h ahead, look-back 48"
+    assert expected in out
     for word in ("last value", "seasonal naive", "coverage_80", "7-12", "oil"):
         assert word in out
 
