@@ -56,14 +56,19 @@ class Layout:
 
 
 def cells(line: str, separator: str) -> list[str]:
-    """The cells of a line, which may be quoted.
+    """The cells of a line, which may be quoted; InputError for what no reader of CSV takes.
 
     >>> cells('a;"1;5"', ";")
     ['a', '1;5']
     """
     if '"' not in line:
         return line.split(separator)
-    return next(csv.reader([line], delimiter=separator))
+    try:
+        return next(csv.reader([line], delimiter=separator))
+    except csv.Error as error:
+        raise InputError(
+            f"a line is no CSV: {line[:40]!r} ({error}). Expected one reading in it, with whole quotes. Repair the line"
+        ) from error
 
 
 def number(text: str) -> float:
@@ -82,9 +87,13 @@ def number(text: str) -> float:
     raise ValueError(text)
 
 
-def find_layout(lines: Sequence[str], name: str, channels: Sequence[str] | None) -> Layout:
-    """The layout of a file that begins with these lines; `channels` are those asked for, None for all there are."""
-    lines = lines[:SAMPLE_LINES]
+def find_layout(numbered: Sequence[tuple[int, str]], name: str, channels: Sequence[str] | None) -> Layout:
+    """The layout of a file that begins with these lines, each with its number.
+
+    `channels` are those asked for, None for all there are.
+    """
+    numbered = numbered[:SAMPLE_LINES]
+    lines = [line for _, line in numbered]
     separator = _separator(lines, name)
     rows = [cells(line, separator) for line in lines]
     columns = len(rows[0])
@@ -94,7 +103,8 @@ def find_layout(lines: Sequence[str], name: str, channels: Sequence[str] | None)
     body = body if has_header else [rows[0], *body]
     if not body:
         raise InputError(f"{name} holds a header and no readings. Expected a time and some numbers in each line")
-    times, found = _time_columns(header, body, name, channels or ())
+    first = next(at for (at, _), row in zip(numbered[has_header:], rows[has_header:], strict=True) if row is body[0])
+    times, found = _time_columns(header, body, first, name, channels or ())
     others = [column for column in range(columns) if column not in times]
     if channels is None:
         sensors = [column for column in others if _is_numeric(body, column)]
@@ -141,9 +151,12 @@ def _is_time(cell: str) -> bool:
 
 
 def _time_columns(
-    header: Sequence[str], body: Sequence[Sequence[str]], name: str, channels: Sequence[str]
+    header: Sequence[str], body: Sequence[Sequence[str]], first: int, name: str, channels: Sequence[str]
 ) -> tuple[tuple[int, ...], TimeFormat]:
-    """The column that says so, else the first that looks like times, else the first that may be seconds since 1970."""
+    """The column that says so, else the first that looks like times, else the first that may be seconds since 1970.
+
+    `first` is the number of the body's first line.
+    """
     lower = [cell.lower() for cell in header]
     free = [column for column in range(len(header)) if header[column] not in channels]
     told = [column for wanted in TIME_NAMES for column in free if lower[column] == wanted]
@@ -157,9 +170,11 @@ def _time_columns(
                     return (column, other), found
         if found := time_format(texts, named=column in told):
             return (column,), found
+    shown = next(iter([*told, *free]), 0)
     raise InputError(
-        f"{name} has no column of times. Its columns: {_listed(header)}. Expected one such as 2016-07-01 00:00:00 or "
-        "seconds since 1970, under a name such as timestamp"
+        f"{name} has no column of times. Its columns: {_listed(header)}; line {first} has {body[0][shown][:40]!r} as "
+        f"{header[shown][:40]}. Expected times such as 2016-07-01 00:00:00 or seconds since 1970, under a name such as "
+        "timestamp. Remove lines that are neither the header nor readings, such as one of units"
     )
 
 

@@ -22,14 +22,19 @@ def line_batches(stream: BufferedIOBase, name: str) -> Iterator[list[str]]:
     while block := stream.read1(BLOCK_BYTES):
         if not count and not rest:
             block = _start(block, name)
-        _check_text(block, name, count)
-        *whole, rest = (rest + block).split(b"\n")
+        # a line ends with \n, \r\n or \r; which of the last two a \r at the end is, the next block tells
+        read = rest + block
+        held = b"\r" if read.endswith(b"\r") else b""
+        read = read.removesuffix(held).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        _check_text(read, name, count)
+        *whole, rest = read.split(b"\n")
         for at, line in enumerate([*whole, rest], count + 1):
             if len(line) > MAX_LINE_BYTES:
                 raise InputError(
                     f"{name}: line {at} is longer than {MAX_LINE_BYTES} bytes, so this is no log of sensors. "
                     "Expected CSV: a time and some numbers in each line"
                 )
+        rest += held
         count += len(whole)
         if whole:
             yield [_decoded(line) for line in whole]
@@ -43,10 +48,10 @@ def _start(block: bytes, name: str) -> bytes:
     return block.removeprefix(b"\xef\xbb\xbf")
 
 
-def _check_text(block: bytes, name: str, lines_before: int) -> None:
-    found = _BINARY.search(block)
+def _check_text(read: bytes, name: str, lines_before: int) -> None:
+    found = _BINARY.search(read)
     if found:
-        at = lines_before + block.count(b"\n", 0, found.start()) + 1
+        at = lines_before + read.count(b"\n", 0, found.start()) + 1
         raise InputError(
             f"{name} is no text: line {at} has the byte {found[0]!r}. Expected CSV: a time and some numbers in each "
             "line"

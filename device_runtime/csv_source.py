@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from io import BufferedIOBase, BufferedReader
 from pathlib import Path
 
@@ -17,6 +18,10 @@ from device_runtime.errors import InputError
 from device_runtime.times import moment
 
 BATCH_LINES = 4_096
+EARLIEST_S = (datetime(2, 1, 1) - datetime(1970, 1, 1)).total_seconds()
+LATEST_S = (datetime(9999, 1, 1) - datetime(1970, 1, 1)).total_seconds()
+"""A calendar has the years 1 to 9999; one less at each end is for the zone, and for what is foretold from a reading."""
+
 LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 
 
@@ -86,12 +91,12 @@ class SensorLog:
         if not waiting:
             return False
         try:
-            return not find_layout([waiting[0][1]], self._name, self._asked).has_header
+            return not find_layout(waiting[:1], self._name, self._asked).has_header
         except InputError:
             return False
 
     def _begin(self, waiting: list[tuple[int, str]]) -> None:
-        layout = find_layout([line for _, line in waiting], self._name, self._asked)
+        layout = find_layout(waiting, self._name, self._asked)
         at = int(layout.has_header)
         first = cells(waiting[at][1], layout.separator)
         if len(first) == layout.columns:
@@ -139,10 +144,12 @@ class SensorLog:
         try:
             time_s = layout.format.seconds(text)
         except (ValueError, OverflowError):
+            time_s = np.inf
+        if not EARLIEST_S <= time_s < LATEST_S:
             raise InputError(
                 f"{self._name}: line {at} has {text[:40]!r} as its time, expected one written as before "
-                f"({layout.format.name}). Repair the line"
-            ) from None
+                f"({layout.format.name}) and of the years 2 to 9998. Repair the line"
+            )
         if self._in_order and time_s <= self._last_s:
             wrong = "repeats the time" if time_s == self._last_s else "goes back from"
             raise InputError(

@@ -9,13 +9,16 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 
 from device_runtime.errors import InputError
 
 _EPOCH, _EPOCH_UTC = datetime(1970, 1, 1), datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBER = re.compile(r"-?[0-9]+(?:[.,][0-9]+)?")
-_EPOCH_UNITS = ((1e11, 1.0), (1e14, 1e-3), (1e17, 1e-6), (1e20, 1e-9))
-"""Below this, a number of that unit lies before the year 5138: seconds, milli-, micro- and nanoseconds since 1970."""
+_EPOCH_UNITS = (
+    (1e11, "seconds", 1.0), (1e14, "milliseconds", 1e-3), (1e17, "microseconds", 1e-6), (1e20, "nanoseconds", 1e-9),
+)  # fmt: skip
+"""Below this, a number of that unit since 1970 lies before the year 5138."""
 
 _EARLIEST_EPOCH = 1e8
 """Seconds: 1973. A smaller number is a time only in a column that says so."""
@@ -26,6 +29,7 @@ _PARTS = re.compile(
     r"(?: ?(Z|[+-]\d{2}:?\d{2}))?"
 )
 DATE_ALONE = re.compile(r"\d{4}[./-]\d{1,2}[./-]\d{1,2}|\d{1,2}[./-]\d{1,2}[./-]\d{4}")
+_END_OF_DAY = re.compile(r"([T ,])24(:00(?::00(?:[.,]0+)?)?)(?![:.,\d])")
 TIME_ALONE = re.compile(r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?: ?[AaPp]\.?[Mm]\.?)?")
 
 
@@ -76,16 +80,29 @@ def time_format(texts: Sequence[str], named: bool = False) -> TimeFormat | None:
 def _iso(text: str) -> datetime:
     if text.isdigit():
         raise ValueError(text)  # a plain number, which fromisoformat might take for a date
-    return datetime.fromisoformat(text.replace("/", "-").replace(" UTC", "Z"))
+    return _with_end_of_day(lambda text: datetime.fromisoformat(text.replace("/", "-").replace(" UTC", "Z")), text)
+
+
+def _with_end_of_day(parse: Callable[[str], datetime], text: str) -> datetime:
+    """As `parse` does; what ends a day at 24:00 begins the next one."""
+    begun, ends = _END_OF_DAY.subn(r"\g<1>00\2", text) if "24:00" in text else (text, 0)
+    try:
+        return parse(begun) + timedelta(days=ends)
+    except OverflowError:  # the last day that there is
+        raise ValueError(text) from None
 
 
 def _epoch(first: float, named: bool) -> TimeFormat | None:
     if abs(first) < _EARLIEST_EPOCH:
         return TimeFormat("seconds", lambda text: _number(text)) if named else None
-    unit = next((unit for limit, unit in _EPOCH_UNITS if abs(first) < limit), None)
-    if unit is None:
-        return None
-    return TimeFormat("since 1970", lambda text: _number(text) * unit)
+    for limit, name, unit in _EPOCH_UNITS:
+        if abs(first) < limit:
+            return TimeFormat(f"{name} since 1970", partial(_scaled, unit=unit))
+    return None
+
+
+def _scaled(text: str, unit: float) -> float:
+    return _number(text) * unit
 
 
 def _number(text: str) -> float:
@@ -97,8 +114,8 @@ def _number(text: str) -> float:
 def _day_or_month_first(texts: Sequence[str]) -> TimeFormat | None:
     """Dots are for days first; slashes and dashes are told by a 13th day, or by dates that would be months apart."""
     pairs = [(int(found[1]), int(found[3])) for text in texts if (found := _PARTS.fullmatch(text))]
-    day_first = TimeFormat("day first", lambda text: _from_parts(text, 1, 3))
-    month_first = TimeFormat("month first", lambda text: _from_parts(text, 3, 1))
+    day_first = TimeFormat("day first", partial(_with_end_of_day, partial(_from_parts, day=1, month=3)))
+    month_first = TimeFormat("month first", partial(_with_end_of_day, partial(_from_parts, day=3, month=1)))
     if "." in texts[0].split()[0] or max(first for first, _ in pairs) > 12:
         return _if_possible(day_first, texts[0])
     if max(second for _, second in pairs) > 12:
@@ -112,7 +129,7 @@ def _day_or_month_first(texts: Sequence[str]) -> TimeFormat | None:
             f"the time {texts[0]!r} may begin with the day or with the month. Write it as 2016-07-31 00:00:00, or "
             "begin with readings that tell"
         )
-    return day_first if spans[0] < spans[1] else month_first
+    return _if_possible(day_first if spans[0] < spans[1] else month_first, texts[0])
 
 
 def _if_possible(way: TimeFormat, text: str) -> TimeFormat | None:

@@ -86,6 +86,17 @@ def test_a_reading_is_there_as_soon_as_its_line_is():
     assert next(readings).values.tolist() == [[2]]
 
 
+@pytest.mark.parametrize("end", ["\r", "\r\n"])
+@pytest.mark.parametrize("size", [1, 7, 500])
+def test_lines_end_as_any_system_ends_them(end, size):
+    lines = ["date,T", *(f'"2016-07-01 0{i}:00:00","{i}"' for i in range(10))]
+    content = "".join(line + end for line in lines).encode()
+    pipe = io.BufferedReader(Drips(content[at : at + size] for at in range(0, len(content), size)))
+    log = SensorLog(pipe, "pipe")
+    assert [value for part in log for value in part.values[:, 0].tolist()] == list(range(10))
+    assert told(content)[1] == [[i] for i in range(10)]
+
+
 def test_a_last_line_without_an_end_counts():
     assert told("date,T\n2016-07-01 00:00:00,1")[1] == [[1]]
 

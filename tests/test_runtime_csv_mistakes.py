@@ -20,6 +20,8 @@ REFUSED = {
     "line 3 has 'warm' as T, expected a number": "date,T\n2016-07-01,1\n2016-07-02,warm\n",
     "line 3 has 'inf' as T, which is infinite": "date,T\n2016-07-01,1\n2016-07-02,inf\n",
     "line 3 has '-1e39' as T, which is infinite": "date,T\n2016-07-01,1\n2016-07-02,-1e39\n",
+    "line 2 has 'TS' as TIMESTAMP. Expected times such as 2016-07-01 00:00:00": "TIMESTAMP,T\nTS,Deg\n2016-07-01,1\n",
+    "line 3 has 1 columns, expected 2": 'date,T\n"2016-07-01","2\r0"\n',
     "line 3 has 3 columns, expected 2": "date,T\n2016-07-01,1\n2016-07-02,1,2\n",
     "line 3 has 'today' as its time, expected one written as before (ISO 8601)": "date,T\n2016-07-01,1\ntoday,1\n",
 }
@@ -29,6 +31,38 @@ REFUSED = {
 def test_what_is_wrong_is_named(line):
     channels = ["T"] if "T" in REFUSED[line].split("\n")[0] else None
     assert line in refused(REFUSED[line], channels)
+
+
+@pytest.mark.parametrize(
+    ("first", "wild", "way"),
+    [
+        ("1700000000", "1700000300000", "seconds since 1970"),
+        ("1700000000", "-1700000300000", "seconds since 1970"),
+        ("1700000000000", "1700000000000000000", "milliseconds since 1970"),
+        ("0", "9" * 400, "seconds"),
+        ("0", "1" + "0" * 17, "seconds"),
+        ("2024-01-01 00:00:00+14:00", "9999-12-31 23:59:59-23:59", "ISO 8601"),
+        ("2024-01-01 00:00:00+14:00", "0001-01-01 00:00:00+23:59", "ISO 8601"),
+        ("2024-01-01", "9999-12-31 24:00", "ISO 8601"),
+    ],
+)
+def test_a_time_that_no_calendar_has_is_refused(first, wild, way):
+    line = refused(f"time,T\n{first},1\n{wild},2\n")
+    assert f"line 3 has {wild[:40]!r} as its time, expected one written as before ({way})" in line
+    assert "and of the years 2 to 9998. Repair the line" in line
+
+
+def test_a_first_time_that_no_calendar_has_is_refused():
+    assert "line 2 has '0001-01-01' as its time" in refused("time,T\n0001-01-01,1\n2016-07-01,2\n")
+
+
+def test_quotes_that_do_not_fit_are_refused():
+    with pytest.raises(InputError, match=r"a line is no CSV: .* Expected one reading in it, with whole quotes. Repair"):
+        csv_layout.cells('"a"\rb,1', ",")
+
+
+def test_the_line_of_a_byte_that_is_no_text_counts_all_ends():
+    assert "line 3 has the byte" in refused(b"date,T\r2016-07-01,1\r\x00\x00")
 
 
 def test_what_came_before_a_bad_line_is_told_first():

@@ -66,7 +66,31 @@ def test_times_are_told_as_the_log_writes_them():
 def test_an_impossible_date_or_hour_is_no_time():
     for text in ("31.02.2016 00:00", "01.01.2016 13:00 PM", "2016-02-30"):
         assert time_format([text]) is None
-    assert time_format(["30.12.2016 24:00"]) is None
+    for text in ("30.12.2016 24:01", "30.12.2016 25:00", "2016-12-30 24:00:01", "9999-12-31 24:00", "31.12.9999 24:00"):
+        assert time_format([text]) is None
+
+
+@pytest.mark.parametrize(
+    ("end", "after"),
+    [
+        ("2016-06-30 24:00", "2016-07-01 01:00"),
+        ("2016-06-30T24:00:00.000", "2016-07-01T01:00:00.000"),
+        ("2016-06-30 24:00:00Z", "2016-07-01 01:00:00Z"),
+        ("2016-06-30 24:00:00+02:00", "2016-07-01 01:00:00+02:00"),
+        ("30.06.2016 24:00", "01.07.2016 01:00"),
+        ("30/06/2016 24:00:00", "01/07/2016 01:00:00"),
+        ("06/30/2016 24:00", "07/01/2016 01:00"),
+    ],
+)
+def test_a_day_that_ends_at_24_begins_the_next(end, after):
+    times = told(f"date,T\n{end},1\n{after},2\n")[0]
+    assert times[1] - times[0] == 3600
+    assert told(f"date,T\n{after},1\n{end},2\n")[0] == times[::-1]
+
+
+def test_a_first_hour_that_no_day_has_is_no_time():
+    line = refused("time,T\n01/02/2020 25:00,1\n01/03/2020 00:00,2\n02/03/2020 00:05,3\n")
+    assert "line 2 has '01/02/2020 25:00' as time. Expected times such as" in line
 
 
 @pytest.mark.parametrize("seconds", [5, 60, 3661, 90_000, 0.5])
