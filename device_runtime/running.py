@@ -12,24 +12,29 @@ from collections.abc import Iterator
 from io import BufferedIOBase
 from pathlib import Path
 from types import FrameType
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
-
+from device_runtime import states
 from device_runtime.csv_source import Readings, SensorLog, open_log
 from device_runtime.errors import InputError
+from device_runtime.piped import standard_input
+from device_runtime.seen import Seen
 from device_runtime.session import Session
+from device_runtime.snapshots import Snapshot, below, under
 from device_runtime.times import span
 from device_runtime.watching import Watched
 
 SAVED_EVERY_S = 60
 """A power cut loses what was learned since."""
 
+PIECE = 128
+"""Readings that are taken in at a time with a state. If the output ends among them, the next run tells them again."""
+
 
 class Stop:
-    """Ctrl-C and the system's request to end, which take effect between two readings and never within one.
+    """Ctrl-C, a terminal that closes and the system's request to end: they take effect between two readings.
 
-    So the state that is saved then has taken in every reading that was told, and no other.
+    Never within one, so that the state that is saved then has taken in every reading that was told, and no other.
     """
 
     def __init__(self) -> None:
@@ -38,8 +43,10 @@ class Stop:
 
     @contextlib.contextmanager
     def heeded(self) -> Iterator[None]:
-        """Within, both set `asked`, and end a wait for readings."""
-        kinds = (signal.SIGINT, signal.SIGTERM)
+        """Within, each sets `asked`, and ends a wait for readings."""
+        kinds = [signal.SIGINT, signal.SIGTERM]
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
+            kinds.append(signal.SIGHUP)
         before = {kind: signal.signal(kind, self._ask) for kind in kinds}
         try:
             yield
@@ -71,25 +78,20 @@ class Stop:
 
 def run_sensors(session: Session, args: argparse.Namespace) -> int:
     """Print each event of a log of sensors; with a state, go on from it, and save it now and then and at the end."""
-    state = None if args.state is None else Path(args.state)
-    if state is not None and state.exists():
-        session.restore(state)
+    kept = None if args.state is None else _Kept(Path(args.state), session)
     stop, told = Stop(), _Told(args.json)
     with _opened(args.source) as stream, stop.heeded():
         log = SensorLog(stream, "standard input" if args.source == "-" else args.source, session.sensors.names)
-        saved_s = time.monotonic()
-        for readings in stop.until(_unseen(log, session.newest_s)):
-            told.take(session.watch_timed(readings.times_s, readings.values), log)
-            if state is not None and time.monotonic() - saved_s > SAVED_EVERY_S:
-                session.save(state)
-                saved_s = time.monotonic()
-        if state is not None:
-            session.save(state)  # what follows comes in the next run
-        elif not stop.asked:
-            told.take(session.finish(), log)
+        if kept is not None:
+            kept.run(stop, log, told)  # what follows comes in the next run
+        else:
+            for readings in stop.until(iter(log)):
+                told.take(session.watch_timed(readings.times_s, readings.values), log)
+            if not stop.asked:
+                told.take(session.finish(), log)
     if stop.asked:
         return 130
-    if state is None and not told.steps:
+    if kept is None and not told.steps:
         needed = session.first_step
         raise InputError(
             f"{args.source} spans {session.samples} samples, but the bundle needs {needed} in a row "
@@ -114,22 +116,53 @@ class _Told:
                 print(json.dumps(facts) if self._as_json else event.line(when), flush=True)
 
 
-def _unseen(log: SensorLog, newest_s: float) -> Iterator[Readings]:
-    """The readings behind those that a saved state has taken in, as of a file that has grown."""
-    left_out = 0
-    for readings in log:
-        if np.isnan(newest_s):
-            yield readings
-            continue
-        newer = readings.times_s > newest_s
-        first = int(np.argmax(newer)) if newer.any() else len(newer)
-        left_out += first
-        if first == len(newer):
-            continue
-        if left_out and sys.stderr.isatty():
-            print(f"{left_out} readings up to {log.when(newest_s)} were told before and are left out", file=sys.stderr)
-        newest_s = np.nan
-        yield Readings(readings.times_s[first:], readings.values[first:])
+class _Kept:
+    """The state in a file: what was taken in and told, and nothing else, however the run ends."""
+
+    def __init__(self, path: Path, session: Session) -> None:
+        states.check_place(path)
+        self._path, self._session = path, session
+        arrays = session.restore(path) if path.exists() else {}
+        self._seen = Seen(session.newest_s)
+        known = below("seen", arrays)
+        if known:
+            self._seen.restore(known)
+        self._kept: Snapshot | None = None
+
+    def run(self, stop: Stop, log: SensorLog, told: _Told) -> None:
+        """Tell of the readings that were not taken in before."""
+        saved_s = time.monotonic()
+        try:
+            for piece in stop.until(self._unseen(log)):
+                told.take(self._watched(piece), log)
+                self._seen.add(piece.times_s, piece.values)
+                self._kept = self._session.snapshot()
+                if time.monotonic() - saved_s > SAVED_EVERY_S:
+                    self._save()
+                    saved_s = time.monotonic()
+        finally:  # a bad line, or an output that nobody reads on
+            self._save()
+
+    def _unseen(self, log: SensorLog) -> Iterator[Readings]:
+        said = False
+        for readings in log:
+            seen = self._seen.skip(readings.times_s, readings.values)
+            if seen and not said and sys.stderr is not None:
+                said, until = True, log.when(self._seen.last_s)
+                print(f"readings up to {until} were told before and are left out", file=sys.stderr, flush=True)
+            for at in range(seen, len(readings.times_s), PIECE):
+                yield Readings(readings.times_s[at : at + PIECE], readings.values[at : at + PIECE])
+
+    def _watched(self, piece: Readings) -> Iterator[Watched]:
+        try:
+            yield from self._session.watch_timed(piece.times_s, piece.values)
+        except InputError:  # these readings are not for this bundle, and nothing is to be learned from them
+            self._kept = None
+            raise
+
+    def _save(self) -> None:
+        if self._kept is not None:
+            self._session.save(self._path, self._kept | under("seen", self._seen.snapshot()))
 
 
 def _opened(source: str | None) -> contextlib.AbstractContextManager[BufferedIOBase]:
@@ -137,9 +170,4 @@ def _opened(source: str | None) -> contextlib.AbstractContextManager[BufferedIOB
         raise InputError("this bundle watches sensors: name a CSV file, or - for lines from standard input")
     if source != "-":
         return open_log(source)
-    if sys.stdin.isatty():
-        raise InputError(
-            "- reads lines from a pipe, but standard input is the terminal. "
-            "Use: tail -n +1 -f sensor.csv | tinyrnn run BUNDLE -"
-        )
-    return contextlib.nullcontext(cast(BufferedIOBase, sys.stdin.buffer))
+    return contextlib.nullcontext(standard_input("lines", "tail -n +1 -f sensor.csv | tinyrnn run BUNDLE -"))

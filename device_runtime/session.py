@@ -21,6 +21,7 @@ from device_runtime.frontends import Frontend
 from device_runtime.hearing import Hearing, hearing
 from device_runtime.manifest import Manifest
 from device_runtime.meant import meant
+from device_runtime.snapshots import Snapshot
 from device_runtime.watching import Watched, Watching, watching
 
 PIECE_FRAMES = 32
@@ -227,16 +228,24 @@ class Session:
         """When the newest reading of `measure` was made, NaN before any."""
         return self._watcher().newest_s
 
-    def save(self, path: Path | str) -> None:
-        """Store all that a session of sensors remembers in one file, whole or not at all."""
-        states.write(Path(path), self._key(), self._watcher().snapshot())
+    def snapshot(self) -> Snapshot:
+        """All that a session of sensors remembers, as `save` stores it; what follows does not change it."""
+        return {name: array.copy() for name, array in self._watcher().snapshot().items()}
 
-    def restore(self, path: Path | str) -> None:
-        """Go on from a saved state, as if there had been no break; InputError, and nothing changed, if it is unfit."""
+    def save(self, path: Path | str, snapshot: Snapshot | None = None) -> None:
+        """Store all that a session of sensors remembers, or did at a `snapshot`, in one file, whole or not at all."""
+        states.write(Path(path), self._key(), self.snapshot() if snapshot is None else snapshot)
+
+    def restore(self, path: Path | str) -> Snapshot:
+        """Go on from a saved state, as if there had been no break, and return it.
+
+        InputError, and nothing changed, if it is unfit.
+        """
         self._watcher()
-        fresh = self._watches({})
-        fresh.restore(states.read(Path(path), self._key()))
+        fresh, stored = self._watches({}), states.read(Path(path), self._key())
+        fresh.restore(stored)
         self._watching = fresh
+        return stored
 
     def _key(self) -> npt.NDArray[np.int8]:
         return states.key(self.bundle, {"frontend": self._settings, "decoder": self.bundle.manifest.decoder})

@@ -43,9 +43,32 @@ def _flat(value: Any, path: str = "") -> list[tuple[str, str]]:
     return [(path, repr(float(value) if isinstance(value, int | float) else value))]
 
 
+def check_place(path: Path) -> None:
+    """InputError unless a state can be written there, so that it is said before anything is learned."""
+    try:
+        if path.exists() and not path.is_file():
+            raise InputError(f"the state {path} is {_kind(path)}. Name a file: it is made if it is not there")
+        probe = _temporary(path)
+        probe.touch(exist_ok=True)
+        probe.unlink()
+    except OSError as error:
+        raise InputError(
+            f"the state {path} cannot be written: {error.strerror or error}. Name a file in a folder that is there and "
+            "may be written to"
+        ) from error
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.partial")
+
+
+def _kind(path: Path) -> str:
+    return "a folder" if path.is_dir() else "no file but a pipe or a device"
+
+
 def write(path: Path, belongs_to: npt.NDArray[np.int8], arrays: Snapshot) -> None:
     """Store a state; until all of it is on the disk, what was there before stays."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    temporary = _temporary(path)
     try:
         npz.write(temporary, {KEY: belongs_to, **{name: _two_dimensions(array) for name, array in arrays.items()}})
         with temporary.open("rb") as file:
@@ -70,6 +93,8 @@ def _two_dimensions(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
 def read(path: Path, belongs_to: npt.NDArray[np.int8]) -> Snapshot:
     """The arrays of a state; InputError if it is damaged or of another bundle."""
     try:
+        if path.exists() and not path.is_file():  # to open a pipe would wait for who writes to it
+            raise InputError(f"the state {path} is {_kind(path)}. Name a file that was saved")
         if path.stat().st_size > npz.MAX_BYTES:
             raise InputError(f"{path} is larger than any saved state. Name another file")
         arrays = npz.read(path.read_bytes(), str(path), DTYPES)

@@ -6,8 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator
-from io import BufferedIOBase
-from typing import Any, cast
+from typing import Any
 
 from device_runtime import bench, bundle, engines, golden, sources
 from device_runtime.arguments import Parser, examples, seed, threshold
@@ -17,6 +16,7 @@ from device_runtime.errors import InputError
 from device_runtime.evaluating import measured
 from device_runtime.nearest import Nearest
 from device_runtime.pack import pack
+from device_runtime.piped import standard_input
 from device_runtime.recordings import SPLITS
 from device_runtime.running import run_sensors
 from device_runtime.session import Session
@@ -97,12 +97,8 @@ def _source(name: str | None, rate: int) -> Iterator[Float32]:
             print("listening to the microphone; stop with Ctrl-C", file=sys.stderr)
         return sources.microphone_chunks(rate)
     if name == "-":
-        if sys.stdin.isatty():
-            raise InputError(
-                "- reads audio from a pipe, but standard input is the terminal. "
-                "Use: arecord -q -f S16_LE -r 16000 | tinyrnn run BUNDLE -"
-            )
-        return sources.stream_chunks(cast(BufferedIOBase, sys.stdin.buffer), rate)
+        use = "arecord -q -f S16_LE -r 16000 | tinyrnn run BUNDLE -"
+        return sources.stream_chunks(standard_input("audio", use), rate)
     return sources.file_chunks(name, rate)
 
 

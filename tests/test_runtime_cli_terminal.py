@@ -74,6 +74,14 @@ def test_standard_input_that_is_the_terminal_is_refused(capsys, monkeypatch, fol
     assert err.startswith("tinyrnn: - reads audio from a pipe, but standard input is the terminal. Use: arecord")
 
 
+def test_standard_input_that_is_closed_is_refused(capsys, monkeypatch, folder):
+    monkeypatch.setattr("sys.stdin", None)  # as `<&-` leaves it
+    assert cli.main(["run", folder, "-"]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("tinyrnn: - reads audio from a pipe, but standard input is closed. Use: arecord")
+    assert err.count("\n") == 1
+
+
 @pytest.mark.parametrize("verb", cli.BUILT_IN)
 def test_the_help_of_every_verb_has_an_example_and_says_what_each_option_does(capsys, verb):
     with pytest.raises(SystemExit, match="0"):

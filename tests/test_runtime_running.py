@@ -3,15 +3,13 @@
 import io
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from device_runtime import Session, cli, engines, evaluating, running
+from device_runtime import Session, cli, engines, evaluating
 from processes import HOUSE, environment
 from sensors import HOUR_S, log_lines, readings, times, write_estimator, write_forecaster, write_log
 
@@ -114,75 +112,6 @@ def test_a_gap_longer_than_the_window_is_told_and_survived(capsys, folder, tmp_p
     assert len(lines) - at > 8
 
 
-@pytest.mark.parametrize("cut", [30, 61])
-def test_a_run_goes_on_from_its_state_as_if_there_had_been_no_break(capsys, folder, tmp_path, cut):
-    samples = readings(120)
-    state = str(tmp_path / "kept.state")
-    whole = events_of(capsys, "run", folder, str(write_log(tmp_path / "whole.csv", samples)))
-    first = str(write_log(tmp_path / "first.csv", samples[:cut]))
-    rest = str(write_log(tmp_path / "rest.csv", samples[cut:], times(120)[cut:]))
-    told = events_of(capsys, "run", folder, first, "--state", state)
-    assert told + events_of(capsys, "run", folder, rest, "--state", state) == whole
-
-
-def test_a_file_that_has_grown_is_told_from_where_it_was_left(capsys, folder, tmp_path):
-    samples, state = readings(120), str(tmp_path / "kept.state")
-    whole = events_of(capsys, "run", folder, str(write_log(tmp_path / "log.csv", samples)))
-    write_log(tmp_path / "log.csv", samples[:70])
-    told = events_of(capsys, "run", folder, str(tmp_path / "log.csv"), "--state", state)
-    write_log(tmp_path / "log.csv", samples)
-    assert told + events_of(capsys, "run", folder, str(tmp_path / "log.csv"), "--state", state) == whole
-    assert events_of(capsys, "run", folder, str(tmp_path / "log.csv"), "--state", state) == []
-
-
-def test_the_state_is_saved_from_time_to_time(capsys, monkeypatch, folder, log, tmp_path):
-    monkeypatch.setattr(running, "SAVED_EVERY_S", -1)
-    saved = []
-    monkeypatch.setattr(Session, "save", lambda session, path: saved.append(path))
-    assert cli.main(["run", folder, log, "--state", str(tmp_path / "kept.state")]) == 0
-    assert len(saved) == 2
-    capsys.readouterr()
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_run_that_is_asked_to_end_saves_what_it_knows(folder, tmp_path, number):
-    samples, state = readings(80), tmp_path / "kept.state"
-    command = [sys.executable, "-m", "device_runtime.cli", "run", folder, "-", "--json", "--state", str(state)]
-    with subprocess.Popen(
-        command,
-        bufsize=0,  # else what `readline` has read ahead would be lost to `communicate`
-        env=environment(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd=HOUSE,
-    ) as process:
-        assert process.stdin
-        assert process.stdout
-        process.stdin.write(("\n".join(log_lines(samples[:60])) + "\n").encode())
-        process.stdin.flush()
-        told = [json.loads(process.stdout.readline()) for _ in range(4)]
-        time.sleep(2)  # it waits for the next line
-        process.send_signal(number)
-        out, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert err == b""
-    told += [json.loads(line) for line in out.splitlines()]
-    session = Session.open(folder)
-    session.restore(state)
-    whole = Session.open(folder).measure(times(80), samples)
-    rest = session.measure(times(80)[60:], samples[60:])
-    assert len(told) + len(rest) == len(whole)
-    assert rest == whole[len(told) :]
-
-
-def test_a_foreign_state_is_one_line_and_is_left_alone(capsys, folder, log, tmp_path):
-    (tmp_path / "kept.state").write_bytes(b"no state")
-    line = refused(capsys, "run", folder, log, "--state", str(tmp_path / "kept.state"))
-    assert "kept.state is no saved state, or it is damaged. Move it away to start without it" in line
-    assert (tmp_path / "kept.state").read_bytes() == b"no state"
-
-
 BAD = {
     "has no column of times. Its columns: load, oil": ["load,oil", *["1,2"] * 60],
     "has no column 'oil' (did you mean soil?)": ["date,load,soil", "2016-07-01,1,2"],
@@ -227,6 +156,11 @@ def test_run_needs_a_source_of_readings(capsys, monkeypatch, folder):
         monkeypatch.setattr(sys, "stdin", nothing)
         monkeypatch.setattr(nothing, "isatty", lambda: True, raising=False)
         assert "- reads lines from a pipe, but standard input is the terminal" in refused(capsys, "run", folder, "-")
+    monkeypatch.setattr(sys, "stdin", None)  # as `<&-` leaves it
+    line = (
+        "- reads lines from a pipe, but standard input is closed. Use: tail -n +1 -f sensor.csv | tinyrnn run BUNDLE -"
+    )
+    assert line in refused(capsys, "run", folder, "-")
 
 
 def test_evaluate_measures_every_window(capsys, folder, tmp_path):
