@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -19,19 +20,16 @@ pytest.importorskip("onnxruntime", reason="a bundle is proved on ONNX Runtime")
 pytest.importorskip("ai_edge_litert", reason="a bundle is proved on LiteRT")
 
 from optuna.trial import TrialState
+from rich.console import Console
 
 import tiny_scenario
 from command_line import typist
 from device_runtime import bundle, cli
-from device_runtime.errors import InputError
 from processes import HOUSE
 from scenarios.build import find
-from scenarios.search.cost import Costs
-from scenarios.search.crew import Crew
+from scenarios.search.crew import NOTHING_NEW, Crew
 from scenarios.search.plan import Plan
-from scenarios.search.space import own_values
 from scenarios.search.study import ACCEPTED, RETRY, WORKER, bury, counted, open_study
-from scenarios.search.worker import MOST_REJECTED, Worker
 
 BUDGET = "size_kb=12,step_us=50,memory_mb=60"
 
@@ -109,8 +107,14 @@ def test_an_impossible_budget_says_which_limit_excludes_everything_and_what_is_n
     assert set(plan.limits.given) == {part.partition("=")[0] for part in budget.split(",")}
 
 
+def searched(runs="runs"):
+    """The folder of the only search there."""
+    (folder,) = (Path(runs) / "tiny.search").iterdir()
+    return folder
+
+
 def journal(runs="runs"):
-    plan = Plan.from_json((Path(runs) / "tiny.search" / "plan.json").read_text())
+    plan = Plan.from_json((searched(runs) / "plan.json").read_text())
     return open_study(plan)
 
 
@@ -126,7 +130,9 @@ def kill_a_worker(study):
 
 
 def test_a_search_survives_kill_9_and_ctrl_c_and_ends_with_a_front_a_recipe_and_a_bundle(tinyrnn, monkeypatch, capsys):
+    held = "hidden=32,projection=24,channels=4"  # no other widths wait before the one that is killed
     command = ("search", "tiny.py", "--board", "pi-zero-2w", "--budget", BUDGET, "--workers", 1, "--quick")
+    command += ("--fix", held)
     with pytest.MonkeyPatch.context() as patch:
         tell = Crew._tell
 
@@ -163,10 +169,10 @@ def test_a_search_survives_kill_9_and_ctrl_c_and_ends_with_a_front_a_recipe_and_
     assert made.manifest.name == "tiny_pi_zero_2w"
     assert made.device_bytes <= 12_000
     numbers = {point["number"] for point in found["front"]}
-    assert {path.name for path in Path("runs/tiny.search/front").iterdir()} == {f"candidate_{n}.py" for n in numbers}
+    assert {path.name for path in (searched() / "front").iterdir()} == {f"candidate_{n}.py" for n in numbers}
     for number in numbers:
-        assert find(f"runs/tiny.search/front/candidate_{number}.py").name == f"tiny_pi_zero_2w_{number}"
-    report = json.loads(Path("runs/tiny.search/report.json").read_text())
+        assert find(str(searched() / f"front/candidate_{number}.py")).name == f"tiny_pi_zero_2w_{number}"
+    report = json.loads((searched() / "report.json").read_text())
     assert report["command"].startswith("tinyrnn search tiny.py --board pi-zero-2w --budget size_kb=12,")
     assert [promise["kept"] for promise in report["budget"]] == [True, True, True]
     assert "<svg" in Path(found["report"]).read_text()
@@ -212,68 +218,54 @@ def test_a_worker_of_another_machine_is_dead_when_it_was_not_heard_of_for_long(t
     assert [trial.state for trial in study.get_trials()] == [TrialState.RUNNING, TrialState.FAIL]
 
 
-def test_a_shape_that_a_method_refuses_is_passed_over(tinyrnn, monkeypatch):
-    plan = Plan("tiny.py", "pi-zero-2w", "", 1, "runs")
-    study = open_study(plan)
-    worker = Worker(plan, study, {})
-    answers = iter([InputError("the rank is too high"), Costs(9.0, 20.0, 600.0, 28.0)])
-
-    def costs(scenario, with_memory=True):
-        answer = next(answers) if with_memory is False else Costs(9.0, 20.0, 600.0, 28.0)
-        if isinstance(answer, InputError):
-            raise answer
-        return answer
-
-    monkeypatch.setattr(worker.meter, "before_training", costs)
-    monkeypatch.setattr(worker, "train", lambda trial, values, costs: study.tell(trial, (0.5, 9.0, 600.0)))
-    worker.run()
-    assert [trial.state for trial in study.get_trials()] == [TrialState.FAIL, TrialState.COMPLETE]
-    assert study.get_trials()[0].user_attrs["error"] == "the rank is too high"
-
-
-def test_a_candidate_over_the_budget_is_told_to_the_sampler_and_not_trained(tinyrnn, monkeypatch):
-    plan = Plan("tiny.py", "pi-zero-2w", "size_kb=8,step_us=50", 1, "runs")
-    study = open_study(plan)
-    worker = Worker(plan, study, {})
-    costs = iter([Costs(16.0, 20.0, 600.0, 28.0), *[Costs(8.0, 20.0, 600.0, 28.0)] * 2])
-    monkeypatch.setattr(worker.meter, "before_training", lambda scenario, with_memory=True: next(costs))
-    monkeypatch.setattr(worker, "train", lambda trial, values, costs: study.tell(trial, (0.5, 8.0, 600.0)))
-    worker.run()
-    rejected, trained = study.get_trials()
-    assert (rejected.state, trained.state) == (TrialState.PRUNED, TrialState.COMPLETE)
-    assert rejected.constraints == {"size_kb": 1.0, "step_us": -0.6}
-
-
-def test_after_many_rejections_a_candidate_is_moved_into_the_budget(tinyrnn, monkeypatch):
-    plan = Plan("tiny.py", "pi-zero-2w", "size_kb=8", 1, "runs")
-    study = open_study(plan)
-    worker = Worker(plan, study, {})
-
-    def costs(scenario, with_memory=True):
-        return Costs(8.0 if scenario.student.hidden == 24 else 9.0, 20.0, 600.0, 28.0)
-
-    inside = own_values(worker.scenario, worker.space) | {"hidden": 24}
-    monkeypatch.setattr(worker.meter, "before_training", costs)
-    monkeypatch.setattr(worker, "moved_inside", lambda values: inside)
-    monkeypatch.setattr(worker, "train", lambda trial, values, costs: study.tell(trial, (0.5, 8.0, 600.0)))
-    worker.run()
-    assert study.get_trials()[-1].params["hidden"] == 24
-    assert len(study.get_trials()) <= MOST_REJECTED + 1
-
-
 def test_workers_that_cannot_work_end_the_search_with_their_own_words(tinyrnn, monkeypatch):
     monkeypatch.setattr(Crew, "_start", crashing)
     code, _, complaint = tinyrnn("search", "tiny.py", "--trials", 1)
     assert code == 2
     assert complaint == "tinyrnn: a worker could not go on: the loss became nan. All that it said: " + str(
-        Path("runs/tiny.search/workers/0.log")
+        searched() / "workers/0.log"
     )
 
 
 def crashing(crew, number):
-    (crew.plan.folder / "workers").mkdir()
     with crew._log(number).open("wb") as log:
         return subprocess.Popen([sys.executable, "-c", "import sys; sys.exit('the loss became nan')"], stderr=log)
+
+
+HELD = "cell=gru,hidden=32,projection=24,channels=4,layers=1,stride=3,rank=0,distillation=0.5,bits=8,sparsity=0.5"
+
+
+def test_a_search_whose_every_candidate_was_tried_starts_no_further_worker(tinyrnn, monkeypatch):
+    plan = Plan("tiny.py", "host", "", 3, "runs")
+    told = Console(file=io.StringIO())
+    crew = Crew(plan, open_study(plan), 2, told)
+    end = [sys.executable, "-c", f"import sys; sys.exit({NOTHING_NEW})"]
+    monkeypatch.setattr(Crew, "_start", lambda crew, number: subprocess.Popen(end))
+    crew.work()
+    assert crew.started == 2
+    assert "after 0 of 3 candidates no other one within the budget was found" in told.file.getvalue()
+
+
+def test_a_database_needs_no_folder_before(tinyrnn):
+    held = f"{HELD},block=8x1"
+    options = ("--storage", "sqlite:///s.db", "--trials", 3, "--workers", 1, "--quick", "--runs", "new")
+    code, _, complaint = tinyrnn("search", "tiny.py", "--board", "pi-5", *options, "--fix", held)
+    assert code == 0, complaint
+    assert (searched("new") / "plan.json").is_file()
+    study = open_study(Plan.from_json((searched("new") / "plan.json").read_text()))
+    assert len(counted(study)) == 1, "there is only one point"
+
+
+@pytest.mark.parametrize("storage", [(), ("--storage", "sqlite:///s.db")])
+def test_a_runs_folder_that_cannot_be_is_told_before_a_training(tinyrnn, monkeypatch, storage):
+    Path("taken").write_text("a file")
+    monkeypatch.setattr("scenarios.search.search.shared", lambda plan: pytest.fail("a teacher is trained"))
+    code, _, complaint = tinyrnn("search", "tiny.py", "--board", "pi-5", "--runs", "taken", *storage)
+    assert code == 2
+    assert complaint.startswith("tinyrnn: the search's folder taken/tiny.search/pi-5-")
+    assert complaint.endswith(
+        "cannot be made: Not a directory. Expected a folder that can be written to, correct --runs"
+    )
 
 
 def test_the_verb_is_declared():

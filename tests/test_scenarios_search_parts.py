@@ -31,7 +31,7 @@ from scenarios.search.front import Point, chosen, front, goes_on
 from scenarios.search.limits import Limits
 from scenarios.search.plan import Plan
 from scenarios.search.rungs import shortened
-from scenarios.search.space import Choice, candidate, fixed, ladder, own_values, speech
+from scenarios.search.space import Choice, candidate, fixed, ladder, own_values, size, speech, untried
 from scenarios.search.study import without_password
 from train.loop import Schedule
 
@@ -213,6 +213,29 @@ def test_more_trials_of_the_same_search_are_one_study_and_another_budget_is_anot
     others = {replace(plan, budget="size_kb=21"), replace(plan, seed=1), replace(plan, quick=True)}
     assert len({plan.study_name, *(other.study_name for other in others)}) == 4
     assert Plan.from_json(plan.to_json()) == plan
+
+
+def test_each_search_has_a_folder_of_its_own():
+    plan = Plan("demo", "pi-5", "size_kb=20", 10, "runs")
+    others = [replace(plan, budget="size_kb=21"), replace(plan, board="pi-4"), replace(plan, quick=True)]
+    others += [replace(plan, fix="stride=3, block=8x1"), replace(plan, seed=1), replace(plan, budget="")]
+    folders = [other.folder for other in (plan, *others)]
+    assert len(set(folders)) == 7
+    assert {folder.parent for folder in folders} == {Path("runs/demo.search")}
+    told = [folder.name.rpartition("-")[0] for folder in folders]
+    assert told[0] == "pi-5,size_kb=20"
+    assert told[4] == "pi-5,size_kb=20,stride=3,block=8x1"
+    assert told[5:] == ["pi-5,size_kb=20,seed=1", "pi-5"]
+    assert replace(plan, trials=99).folder == plan.folder, "it goes on"
+
+
+def test_the_points_of_a_space_that_were_not_tried():
+    held = "cell=gru,hidden=32,projection=24,channels=4,layers=1,stride=3,rank=0,distillation=0.5,bits=8,sparsity=0.5"
+    space = fixed(speech(DEMO), held)
+    assert size(space) == 5
+    tried = [{**own_values(DEMO, space), "block": block} for block in ("1x1", "8x2", "16x1", "16x2")]
+    assert untried(space, tried) == {**tried[0], "block": "8x1"}
+    assert untried(space, [*tried, {**tried[0], "block": "8x1"}]) is None
 
 
 def test_this_machine_is_timed_by_its_native_engine_and_by_no_other(tmp_path):

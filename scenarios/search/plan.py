@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from scenarios.search.rungs import QUICK, Rungs
 from scenarios.search.space import Dimension, fixed, speech
 
 JOURNAL = "study.journal"
+WORKERS = "workers"
+"""The folder of their locks and of what they say, in that of the search."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +71,26 @@ class Plan:
         """What is searched."""
         return fixed(speech(scenario), self.fix)
 
-    @property
+    @cached_property
     def folder(self) -> Path:
-        """Of everything that the search leaves behind."""
-        return Path(self.runs) / f"{self.recipe.name}.search"
+        """Of everything that the search leaves behind: asked for otherwise, a search has another one.
+
+        Found out once: the scenario's file may be edited while the search goes on.
+        """
+        asked = [self.board, *(f"{name}={limit:g}" for name, limit in self.limits.given.items()), *self.fix.split(",")]
+        asked += ["quick"] * self.quick + [f"seed={self.seed}"] * (self.seed is not None)
+        told = ",".join(filter(None, ("".join(part.split()) for part in asked)))
+        return Path(self.runs) / f"{self.recipe.name}.search" / f"{told}-{self.study_name.rpartition('-')[2]}"
+
+    def make_folder(self) -> None:
+        """Before anything takes long; InputError where that cannot be."""
+        try:
+            (self.folder / WORKERS).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"the search's folder {self.folder} cannot be made: {error.strerror}. Expected a folder that can be "
+                "written to, correct --runs"
+            ) from error
 
     @property
     def study_name(self) -> str:

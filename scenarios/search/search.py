@@ -1,11 +1,11 @@
 """The whole search: check the budget, train the teachers, let workers try candidates, report and build the best one.
 
-Everything is kept in runs/SCENARIO.search: interrupt it, start it again, and it goes on where it was.
+Everything is kept in runs/SCENARIO.search/BOARD,BUDGET-...: interrupt it, start it again, and it goes on where it was.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,8 @@ from scenarios.search.cost import Costs, Meter
 from scenarios.search.crew import Crew
 from scenarios.search.front import Point, chosen, front
 from scenarios.search.plan import Plan
-from scenarios.search.space import Values, candidate, ladder
-from scenarios.search.study import bury, counted, open_study, points
+from scenarios.search.space import Values, candidate, ladder, size
+from scenarios.search.study import bury, counted, open_study, points, rejected
 from scenarios.search.worker import shared
 
 FRONT = "front"
@@ -81,7 +81,11 @@ def run(plan: Plan, workers: int, console: Console, command: str) -> Found:
 
     own, *others = ladder(scenario, space)
     first = reach.check(space, own, measure, with_memory, limits)
+    if size(space) < plan.trials:
+        plan = replace(plan, trials=size(space))
+        console.print(f"what is not held by --fix leaves {plan.trials} candidates in all: no more are tried")
     study = open_study(plan)
+    plan.make_folder()
     bury(study)
     if not study.get_trials(deepcopy=False):
         for values in (first.values, *others):  # those over the budget are turned down without a training
@@ -133,6 +137,6 @@ def went(study: optuna.Study, plan: Plan) -> page.Went:
     return page.Went(
         trained=by_state[TrialState.COMPLETE],
         to_the_end=len(points(counted(study), len(plan.rungs.shares) - 1)),
-        rejected=by_state[TrialState.PRUNED],
+        rejected=len(rejected(study)),
         failed=by_state[TrialState.FAIL],
     )

@@ -5,7 +5,9 @@ A further dimension is one line in `speech`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast
 
@@ -212,6 +214,19 @@ def candidate(scenario: Scenario, space: Sequence[Dimension], values: Values) ->
     for dimension in space:
         scenario = dimension.place.put(scenario, values[dimension.name])
     return scenario
+
+
+def size(space: Sequence[Dimension]) -> int:
+    """How many points there are."""
+    return math.prod(len(dimension.values) for dimension in space)
+
+
+def untried(space: Sequence[Dimension], tried: Iterable[Values]) -> dict[str, Value] | None:
+    """The first point that is not among those tried; None where all are."""
+    names = [dimension.name for dimension in space]
+    there = {tuple(values[name] for name in names) for values in tried}
+    every = itertools.product(*(dimension.values for dimension in space))
+    return next((dict(zip(names, point, strict=True)) for point in every if point not in there), None)
 
 
 def own_values(scenario: Scenario, space: Sequence[Dimension]) -> dict[str, Value]:

@@ -25,7 +25,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from device_runtime.errors import InputError
 from scenarios.search.front import Point
-from scenarios.search.plan import JOURNAL, Plan
+from scenarios.search.plan import JOURNAL, WORKERS, Plan
 
 DIRECTIONS = (StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE, StudyDirection.MINIMIZE)
 """Accuracy, bytes, microseconds for a second of audio."""
@@ -39,7 +39,7 @@ MOST_RETRIES = 2
 SILENT_S = 300
 """A worker on another machine that has not been heard of for so long is dead."""
 
-WORKER, HEARD, RETRY, ERROR, ACCEPTED = "worker", "heard", "retry", "error", "accepted"
+WORKER, HEARD, RETRY, ERROR, ACCEPTED, AGAIN = "worker", "heard", "retry", "error", "accepted", "again"
 """Names of what is noted with a trial."""
 
 
@@ -86,7 +86,7 @@ def _storage(plan: Plan) -> BaseStorage:
             if type(error).__module__.startswith("sqlalchemy"):
                 raise InputError(_unusable(plan.storage, error)) from error
             raise
-    plan.folder.mkdir(parents=True, exist_ok=True)
+    plan.make_folder()
     path = plan.folder / JOURNAL
     lock = FileLock(path.with_suffix(".lock"))
     _mend(path, lock)
@@ -121,7 +121,7 @@ def _mend(path: Path, lock: FileLock) -> None:
 @contextmanager
 def alive(folder: Path) -> Iterator[dict[str, Any]]:
     """What a worker notes with its trials; others can tell by it whether the worker is still there."""
-    workers = folder / "workers"
+    workers = folder / WORKERS
     workers.mkdir(parents=True, exist_ok=True)
     path = workers / f"{uuid.uuid4().hex[:12]}.lock"
     with path.open("w") as file:
@@ -164,6 +164,20 @@ def counted(study: optuna.Study) -> list[FrozenTrial]:
     """Candidates within the budget that were trained or are in training."""
     states = (TrialState.COMPLETE, TrialState.RUNNING)
     return [trial for trial in study.get_trials(deepcopy=False, states=states) if ACCEPTED in trial.user_attrs]
+
+
+def rejected(study: optuna.Study) -> list[FrozenTrial]:
+    """Candidates over the budget, which were not trained."""
+    pruned = study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))
+    return [trial for trial in pruned if AGAIN not in trial.user_attrs]
+
+
+def known(study: optuna.Study) -> list[dict[str, Any]]:
+    """Values of which nothing new is to be learnt: counted, over the budget, or refused by a method."""
+    failed = study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
+    refused = [trial for trial in failed if ERROR in trial.user_attrs and ACCEPTED not in trial.user_attrs]
+    trials = [*counted(study), *rejected(study), *refused]
+    return [trial.user_attrs["values"] for trial in trials if "values" in trial.user_attrs]
 
 
 def points(trials: Sequence[FrozenTrial], rung: int | None = None) -> list[Point]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import random
 import shutil
 import signal
 import sys
@@ -27,16 +28,20 @@ from device_runtime.errors import InputError, TinyRnnError
 from scenarios.pipeline import TEACHERS
 from scenarios.scenario import Scenario
 from scenarios.search.cost import Costs, Meter
+from scenarios.search.crew import NOTHING_NEW
 from scenarios.search.front import Point, goes_on
 from scenarios.search.plan import Plan
 from scenarios.search.reach import nearest
-from scenarios.search.space import Value, Values, candidate
-from scenarios.search.study import ACCEPTED, ERROR, HEARD, WORKER, alive, counted, open_study, points
+from scenarios.search.space import Value, Values, candidate, size, untried
+from scenarios.search.study import ACCEPTED, AGAIN, ERROR, HEARD, WORKER, alive, counted, known, open_study, points
 from scenarios.training import Trainings
 from train.data.cache import cache_folder
 
 MOST_REJECTED = 20
 """In a row, before the last one is moved to where the budget is kept."""
+
+MOST_IN_VAIN = 15 * MOST_REJECTED
+"""Candidates in a row that were over the budget or tried before, until there seems to be no other."""
 
 MOST_ERRORS = 3
 """Trainings that failed in this worker."""
@@ -58,16 +63,19 @@ class Worker:
     noted: dict[str, Any]
 
     def __post_init__(self) -> None:
+        self.failed: list[Values] = []
         self.scenario, self.limits, self.rungs = self.plan.recipe, self.plan.limits, self.plan.rungs
         self.space = self.plan.space(self.scenario)
         self.meter = Meter(self.scenario, self.plan.machine)
         self.base = shared(self.plan)
 
-    def run(self) -> None:
-        """Until enough candidates were trained, or the search that started this worker is gone."""
-        errors = rejected = 0
+    def run(self) -> bool:
+        """Until enough candidates were trained, or the search that started this worker is gone; False: none is left."""
+        rejected = 0
         search = os.getppid()
         while len(counted(self.study)) < self.plan.trials and os.getppid() == search:
+            if rejected == MOST_IN_VAIN or untried(self.space, self.known()) is None:
+                return False
             trial = self.study.ask()
             trial.set_user_attr(WORKER, self.noted)
             values = {dimension.name: dimension.suggest(trial) for dimension in self.space}
@@ -79,9 +87,8 @@ class Worker:
                 self.study.tell(trial, state=TrialState.FAIL)
                 costs = None
             rejected = rejected + 1 if costs is None else 0
-            if rejected == MOST_REJECTED:
-                self.study.enqueue_trial(self.moved_inside(values))
-                rejected = 0
+            if rejected and rejected % MOST_REJECTED == 0:
+                self.study.enqueue_trial(self.another(values))
             if costs is None:
                 continue
             try:
@@ -89,12 +96,19 @@ class Worker:
             except TinyRnnError as error:
                 trial.set_user_attr(ERROR, str(error))
                 self.study.tell(trial, state=TrialState.FAIL)
-                errors += 1
-                if errors == MOST_ERRORS:
+                self.failed.append(values)
+                if len(self.failed) in (MOST_ERRORS, size(self.space)):
                     raise
+        return True
 
     def screen(self, trial: Trial, values: dict[str, Value]) -> Costs | None:
-        """What the candidate costs before it is trained; None where that is too much, or where it is one too many."""
+        """What the candidate costs before it is trained; None where that is too much, it was tried or is one too many.
+
+        Of two workers with equal values at most one trains them: each tells first and looks then.
+        """
+        if self.is_tried(trial, values):
+            self.pass_over(trial)
+            return None
         scenario = candidate(self.scenario, self.space, values)
         costs = self.meter.before_training(scenario, with_memory=False)
         excess = self.limits.excess(costs.as_dict())
@@ -108,10 +122,34 @@ class Worker:
             self.study.tell(trial, state=TrialState.PRUNED)
             return None
         trial.set_user_attr(ACCEPTED, True)
+        if self.is_tried(trial, values):
+            self.pass_over(trial)
+            time.sleep(random.SystemRandom().random())  # the other may make way, too: not at one moment again
+            return None
         if len(counted(self.study)) > self.plan.trials:
             self.study.tell(trial, state=TrialState.FAIL)
             return None
         return costs
+
+    def is_tried(self, trial: Trial, values: Values) -> bool:
+        """Whether another one with these values was trained, is in training or failed here."""
+        others = [other for other in counted(self.study) if other.number != trial.number]
+        return values in self.failed or any(other.user_attrs.get("values") == values for other in others)
+
+    def pass_over(self, trial: Trial) -> None:
+        """It was tried before."""
+        trial.set_user_attr(AGAIN, True)
+        self.study.tell(trial, state=TrialState.PRUNED)
+
+    def known(self) -> list[Values]:
+        """Points that need not be tried."""
+        return [*known(self.study), *self.failed]
+
+    def another(self, values: dict[str, Value]) -> dict[str, Value]:
+        """A point within the budget near these values; where that was tried, the first one that was not."""
+        inside = self.moved_inside(values)
+        tried = self.known()
+        return inside if inside not in tried else untried(self.space, tried) or inside
 
     def moved_inside(self, values: dict[str, Value]) -> dict[str, Value]:
         """A point within the budget near these values."""
@@ -124,7 +162,7 @@ class Worker:
     def train(self, trial: Trial, values: dict[str, Value], before: Costs) -> None:
         """Rung by rung, as long as it is promising."""
         scenario = candidate(self.scenario, self.space, values)
-        digest = hashlib.sha256(json.dumps([values, self.plan.study_name]).encode()).hexdigest()[:12]
+        digest = hashlib.sha256(json.dumps(values).encode()).hexdigest()[:12]
         home = self.plan.folder / "trials" / digest
         trainings = self.sharing(self.rungs.first(scenario), home)
         point: Point | None = None
@@ -184,11 +222,11 @@ def main(path: str, number: str) -> int:
         with alive(plan.folder) as noted:
             tried = open_study(plan).get_trials(deepcopy=False)
             seed = plan.recipe.seed * 100_003 + 1009 * int(number) + len(tried)
-            Worker(plan, open_study(plan, seed % 2**32), noted).run()
+            found = Worker(plan, open_study(plan, seed % 2**32), noted).run()
     except TinyRnnError as error:
         sys.stderr.write(f"{' '.join(str(error).split())}\n")
         return error.exit_code
-    return 0
+    return 0 if found else NOTHING_NEW
 
 
 if __name__ == "__main__":
