@@ -62,7 +62,7 @@ def test_each_target_has_its_wheel_for_any_python_from_3_11(built):
         assert path.name.endswith(f"-cp311-abi3-{platform}.whl")
         wheels.check(path, BY_PLATFORM[platform])
         # Boards have little room; of x86-64 the kernel for AVX-512 is unrolled for speed.
-        assert path.stat().st_size < (300_000 if platform.endswith("x86_64") else 250_000)
+        assert path.stat().st_size < (300_000 if platform.endswith("x86_64") else 260_000)
 
 
 def test_the_wheel_of_this_machine_installs_and_runs(built, tmp_path):

@@ -47,8 +47,13 @@ def without_native(names):
     return [name for name in names if name != "native"]
 
 
+def test_the_default_is_the_engine_in_c_where_it_is_built(tiny):
+    expected = "native" if engines.ENGINES["native"].is_installed() else "reference"
+    assert engines.load(engines.DEFAULT, tiny).name == engines.DEFAULT == expected
+
+
 def test_the_reference_engine_is_the_arithmetic(tiny):
-    engine = engines.load(engines.DEFAULT, tiny)
+    engine = engines.load(engines.REFERENCE, tiny)
     frame, state = random_frames(1)[0], tiny.model.initial_state()
     assert engine.name == "reference"
     for got, expected in zip(engine.step(frame, state), arithmetic.step(tiny.model, frame, state), strict=True):
