@@ -8,6 +8,7 @@ from compress.prune import Prune
 from compress.quantize import Int8
 from scenarios.scenario import Budget, Scenario, Smooth
 from train.augment import CLEAN, FeatureWarp
+from train.data.amazon_queen import AmazonQueen
 from train.data.arabic import ArabicCommands
 from train.data.background import BackgroundNoise
 from train.data.digits import SpokenDigits
@@ -57,6 +58,7 @@ SCENARIO = Scenario(
         ),
         negatives=(
             AsteriskPrompts(without=(*WORDS, *NUMBERS)),
+            AmazonQueen(without=(*WORDS, *DIGITS)),
             PreciseCommunity(without=WORDS),
             SpokenStreams(without=WORDS, streams=80, others=OTHERS),
             SpokenStreams(without=WORDS, cast=NaturalVoices(), streams=60, others=OTHERS),
@@ -66,7 +68,7 @@ SCENARIO = Scenario(
         noises=(BackgroundNoise(SpeechCommands()),),
         hearings=(CLEAN_COLD, replace(GENTLE, warm=False), CLEAN_WARM, CLEAN_WARM, GENTLE, GENTLE, GENTLE, GENTLE),
         word_ends=True,
-        negative_share=0.5,
+        negative_share=0.8,
     ),
     teacher_schedule=Schedule(epochs=24, learning_rate=3e-3, validate_every=2, bfloat16=True),
     teacher_warp=FeatureWarp(tempo=0.08, shift=4, tract=0.05, mask_bands=6, mask_vectors=10),
@@ -74,8 +76,8 @@ SCENARIO = Scenario(
     student=StudentConfig(channels=24, projection=56, hidden=128),
     versions=2,
     clear=0.5,
-    schedule=Schedule(epochs=50, learning_rate=8e-3, validate_every=5),
-    compress=(Prune(sparsity=0.59, epochs=24, block=(8, 1), ramp=0.4), Int8(epochs=4)),
+    schedule=Schedule(epochs=60, learning_rate=8e-3, validate_every=5),
+    compress=(Prune(sparsity=0.68, epochs=24, block=(1, 1), smallest=512, ramp=0.5), Int8(epochs=5)),
     decoder=Smooth(most_missed=0.08),  # false accepts annoy more than a word said twice
     budget=Budget(size_kb=50, accuracy=0.97, false_accepts_per_hour=5.0, missed_rate=0.05, unknown_triggered=0.04),
 )
