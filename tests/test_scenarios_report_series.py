@@ -142,5 +142,12 @@ def test_points_are_drawn_one_by_one_with_their_names_and_a_legend_of_their_grou
     page = series_page.render(report(sections=(Section("sizes", "Sizes", charts=(chart,)),)).as_dict())
     assert "<title>small</title>" in page
     assert "<title>large</title>" in page
-    assert "<circle" in page
-    assert "<bdi>pruned</bdi>" in page
+    assert "●</text></svg><bdi>pruned</bdi>" in page
+
+
+def test_more_groups_than_colours_stay_apart():
+    groups = tuple(Points(f"group {k}", (1.0 + k,), (0.5,), ("one",)) for k in range(10))
+    chart = Chart("Many.", "KB", "accuracy", points=groups)
+    keys = series_page.keys(chart)
+    assert len({(key.mark, key.colour) for key in keys}) == len(groups)
+    assert len({key.colour for key in keys}) < len(groups)

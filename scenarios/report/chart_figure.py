@@ -15,8 +15,13 @@ from scenarios.report.figures import WIDE, stroke
 from scenarios.report.series_content import Chart, Series
 
 DAY_S = 86_400
-MARKERS = "osD^vPX"
-"""One for each colour, so that no figure speaks by colour alone."""
+MARKERS = {"o": "●", "s": "■", "D": "◆", "^": "▲", "v": "▼", "P": "✚", "X": "✖", "*": "★", "p": "⬟"}
+"""As matplotlib draws them, and as a legend writes them: two more than colours, so that many groups stay apart."""
+
+
+def marker(k: int) -> str:
+    """Of the k-th group."""
+    return list(MARKERS)[k % len(MARKERS)]
 
 
 def chart(content: Chart, name: str, width: int = WIDE) -> str:
@@ -81,7 +86,7 @@ def _draw_points(axes: Axes, content: Chart) -> dict[str, str]:
         k = before + group
         for i, (x, y) in enumerate(zip(points.x, points.y, strict=True)):
             gid = f"point{group}.{i}"
-            axes.plot(x, y, MARKERS[k % len(MARKERS)], color=SERIES[k % len(SERIES)], markersize=6.5, gid=gid)
+            axes.plot(x, y, marker(k), color=SERIES[k % len(SERIES)], markersize=6.5, gid=gid)
             titles[gid] = printable(points.titles[i] if points.titles else points.name, 80)
     return titles
 

@@ -152,8 +152,8 @@ class Key:
     name: str
     colour: str
     dash: str
-    mark: bool = False
-    """Whether it stands for points, not for a line."""
+    mark: str = ""
+    """What stands for its points; nothing where it is a line."""
 
 
 def key(name: str, k: int) -> Key:

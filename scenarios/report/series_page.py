@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from scenarios.report.canvas import NAMES, SERIES
-from scenarios.report.chart_figure import chart
+from scenarios.report.chart_figure import MARKERS, chart, marker
 from scenarios.report.html import Key, environment, key, style, wide_and_narrow
 from scenarios.report.series_content import Chart, Column, SeriesReport, Table
 from scenarios.report.text import THIN, number, percent
@@ -44,7 +44,9 @@ def keys(content: Chart) -> list[Key]:
     loud = [line.name for line in content.lines if not line.quiet]
     quiet = [line.name for line in content.lines if line.quiet]
     names = [*loud, *(band.name for band in content.bands if band.name not in loud)]
-    points = [replace(key(group.name, len(loud) + k), mark=True) for k, group in enumerate(content.points)]
+    points = [
+        replace(key(group.name, k), mark=MARKERS[marker(k)]) for k, group in enumerate(content.points, start=len(loud))
+    ]
     return [*(key(name, k) for k, name in enumerate(names)), *points, *(Key(name, "muted", "") for name in quiet)]
 
 
