@@ -58,6 +58,11 @@ def _add_run(verbs: Any) -> None:
     parser.add_argument("--state", metavar="FILE", help=kept)
 
 
+def _json(facts: Any) -> str:
+    """For programs, and for people who look at what programs get; NaN is no JSON."""
+    return json.dumps(facts, indent=2, allow_nan=False)
+
+
 def _add_engine(parser: Parser, default: str = engines.DEFAULT) -> None:
     choices = f"one of {', '.join(engines.ENGINES)} (default: {default})"
     parser.add_argument("--engine", metavar="NAME", default=default, help=choices)
@@ -129,7 +134,7 @@ def _add_evaluate(verbs: Any) -> None:
 
 def _evaluate(args: argparse.Namespace) -> int:
     numbers, told = measured(args)
-    print(json.dumps(numbers, indent=2, allow_nan=False) if args.json else told)
+    print(_json(numbers) if args.json else told)
     return 0
 
 
@@ -146,7 +151,7 @@ def _check(args: argparse.Namespace) -> int:
         differing = None if missing else golden.replay(engines.load(name, checked), frames)
         result = missing or ("every bit is equal" if differing == 0 else "DIFFERS")
         rows.append({"engine": name, "frames": len(frames.frames), "differing_values": differing, "result": result})
-    print(json.dumps({"engines": rows}, indent=2, allow_nan=False) if args.json else table(rows))
+    print(_json({"engines": rows}) if args.json else table(rows))
     # the reference engine needs nothing, so that at least one has run
     return int(any(row["differing_values"] for row in rows))
 
@@ -172,7 +177,7 @@ def _bench(args: argparse.Namespace) -> int:
     missing = _missing(args.engine, opened)
     costs = [bench.measure(args.bundle, name).as_dict() for name, why in missing.items() if why is None]
     if args.json:
-        print(json.dumps({"engines": costs}, indent=2, allow_nan=False))
+        print(_json({"engines": costs}))
     else:
         print("\n".join([table(costs), *(f"{name}: {why}" for name, why in missing.items() if why)]))
     return 0
@@ -186,7 +191,7 @@ def _info(args: argparse.Namespace) -> int:
     opened = bundle.read(args.bundle)
     facts = {**opened.manifest.as_dict(), "size_bytes": opened.size_bytes, "device_bytes": opened.device_bytes}
     facts["matrices"] = matrices(opened.model)
-    print(json.dumps(facts, indent=2, allow_nan=False) if args.json else card(opened))
+    print(_json(facts) if args.json else card(opened))
     return 0
 
 
@@ -203,7 +208,7 @@ def _pack(args: argparse.Namespace) -> int:
     packed = bundle.read(args.out)
     if args.json:
         facts = {"bundle": args.out, "engine": args.engine, "files": sizes(packed), "bytes": packed.size_bytes}
-        print(json.dumps(facts, indent=2, allow_nan=False))
+        print(_json(facts))
     else:
         print(table([{"file": name, "bytes": size} for name, size in sizes(packed).items()]))
         print(f"wrote {args.out}: {packed.size_bytes:,} bytes for the engine {args.engine}")

@@ -1,17 +1,36 @@
 """Commands that are typed in tests, and recordings for them."""
 
+import json
+
 from device_runtime import cli
 from sounds import babble, wav_bytes
 
 
-def refused(capsys, *arguments):
-    """The one line on stderr of a command that was refused."""
+def failed(capsys, *arguments):
+    """What a command answered before it failed, and its one line on stderr."""
     assert cli.main(arguments) == 2
     out, err = capsys.readouterr()
-    assert out == ""
     assert err.startswith("tinyrnn: ")
     assert err.count("\n") == 1
+    return out, err
+
+
+def complaint(capsys, *arguments):
+    """The one line on stderr of a command that failed, whatever it answered before."""
+    return failed(capsys, *arguments)[1]
+
+
+def refused(capsys, *arguments):
+    """The one line on stderr of a command that was refused."""
+    out, err = failed(capsys, *arguments)
+    assert out == ""
     return err
+
+
+def events_of(capsys, *arguments):
+    """What a command told with --json, line by line."""
+    assert cli.main([*arguments, "--json"]) == 0
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
 def typist(capsys):

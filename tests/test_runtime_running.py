@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from command_line import complaint, events_of
 from device_runtime import Session, cli, engines, evaluating
 from processes import HOUSE, environment
 from sensors import HOUR_S, log_lines, readings, times, write_estimator, write_forecaster, write_log
@@ -23,20 +24,6 @@ def folder(tmp_path):
 @pytest.fixture
 def log(tmp_path):
     return str(write_log(tmp_path / "log.csv", readings(80)))
-
-
-def refused(capsys, *arguments):
-    """The one line on stderr of a command that was refused."""
-    assert cli.main(arguments) == 2
-    err = capsys.readouterr().err
-    assert err.startswith("tinyrnn: ")
-    assert err.count("\n") == 1
-    return err
-
-
-def events_of(capsys, *arguments):
-    assert cli.main([*arguments, "--json"]) == 0
-    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
 def test_run_prints_a_line_for_each_event_at_the_time_of_the_log(capsys, folder, log):
@@ -133,34 +120,34 @@ BAD = {
 @pytest.mark.parametrize("verb", ["run", "evaluate"])
 def test_bad_logs_are_one_line(capsys, folder, tmp_path, verb, line):
     (tmp_path / "bad.csv").write_text("\n".join(BAD[line]) + "\n")
-    assert line in refused(capsys, verb, folder, str(tmp_path / "bad.csv"))
+    assert line in complaint(capsys, verb, folder, str(tmp_path / "bad.csv"))
 
 
 def test_a_log_shorter_than_one_window_is_said_so(capsys, folder, tmp_path):
     path = str(write_log(tmp_path / "short.csv", readings(47)))
-    assert "spans 47 samples, but the bundle needs 48 in a row (2 d)" in refused(capsys, "run", folder, path)
-    assert "a look-back of 48; at least 12 are needed for one forecast" in refused(capsys, "evaluate", folder, path)
+    assert "spans 47 samples, but the bundle needs 48 in a row (2 d)" in complaint(capsys, "run", folder, path)
+    assert "a look-back of 48; at least 12 are needed for one forecast" in complaint(capsys, "evaluate", folder, path)
 
 
 def test_empty_binary_and_absent_files_are_said_so(capsys, folder, tmp_path):
     (tmp_path / "empty.csv").touch()
     (tmp_path / "binary.csv").write_bytes(bytes(range(256)))
-    assert "empty.csv is empty" in refused(capsys, "run", folder, str(tmp_path / "empty.csv"))
-    assert "binary.csv is no text" in refused(capsys, "run", folder, str(tmp_path / "binary.csv"))
-    assert "cannot read" in refused(capsys, "run", folder, str(tmp_path / "no.csv"))
+    assert "empty.csv is empty" in complaint(capsys, "run", folder, str(tmp_path / "empty.csv"))
+    assert "binary.csv is no text" in complaint(capsys, "run", folder, str(tmp_path / "binary.csv"))
+    assert "cannot read" in complaint(capsys, "run", folder, str(tmp_path / "no.csv"))
 
 
 def test_run_needs_a_source_of_readings(capsys, monkeypatch, folder):
-    assert "this bundle watches sensors: name a CSV file, or - for lines from" in refused(capsys, "run", folder)
+    assert "this bundle watches sensors: name a CSV file, or - for lines from" in complaint(capsys, "run", folder)
     with Path(os.devnull).open() as nothing:
         monkeypatch.setattr(sys, "stdin", nothing)
         monkeypatch.setattr(nothing, "isatty", lambda: True, raising=False)
-        assert "- reads lines from a pipe, but standard input is the terminal" in refused(capsys, "run", folder, "-")
+        assert "- reads lines from a pipe, but standard input is the terminal" in complaint(capsys, "run", folder, "-")
     monkeypatch.setattr(sys, "stdin", None)  # as `<&-` leaves it
     line = (
         "- reads lines from a pipe, but standard input is closed. Use: tail -n +1 -f sensor.csv | tinyrnn run BUNDLE -"
     )
-    assert line in refused(capsys, "run", folder, "-")
+    assert line in complaint(capsys, "run", folder, "-")
 
 
 def test_evaluate_measures_every_window(capsys, folder, tmp_path):
@@ -185,23 +172,23 @@ def test_evaluate_tells_a_person(capsys, folder, tmp_path):
 
 
 def test_evaluate_refuses_what_cannot_be_measured(capsys, folder, tmp_path):
-    assert "name a CSV file of readings" in refused(capsys, "evaluate", folder)
+    assert "name a CSV file of readings" in complaint(capsys, "evaluate", folder)
     constant = readings(400)
     constant[:, 1] = 7.25
     path = str(write_log(tmp_path / "constant.csv", constant))
     line = "oil is 7.25 throughout: nothing can be measured on a constant series. Is the sensor stuck?"
-    assert line in refused(capsys, "evaluate", folder, path)
+    assert line in complaint(capsys, "evaluate", folder, path)
     when = times(400)
     when[200] = when[199]
     path = str(write_log(tmp_path / "twice.csv", readings(400), when))
-    assert "line 202 (2016-07-09 07:00:00) repeats the time" in refused(capsys, "evaluate", folder, path)
-    assert "--threshold means nothing to" in refused(capsys, "evaluate", folder, path, "--threshold", "p50=0.5")
+    assert "line 202 (2016-07-09 07:00:00) repeats the time" in complaint(capsys, "evaluate", folder, path)
+    assert "--threshold means nothing to" in complaint(capsys, "evaluate", folder, path, "--threshold", "p50=0.5")
 
 
 def test_evaluate_says_which_tasks_it_measures(capsys, monkeypatch, tmp_path):
     write_estimator(tmp_path / "e.bundle")
     monkeypatch.delitem(evaluating.EVALUATIONS, "remaining_life")
-    line = refused(capsys, "evaluate", str(tmp_path / "e.bundle"), "log.csv")
+    line = complaint(capsys, "evaluate", str(tmp_path / "e.bundle"), "log.csv")
     assert "evaluate measures keyword_spotting, forecasting, anomaly, but" in line
     assert "is for remaining_life" in line
 
@@ -210,7 +197,7 @@ def test_words_have_no_state(capsys, tmp_path):
     from sounds import write_bundle
 
     write_bundle(tmp_path / "words.bundle")
-    line = refused(capsys, "run", str(tmp_path / "words.bundle"), "a.wav", "--state", "kept.state")
+    line = complaint(capsys, "run", str(tmp_path / "words.bundle"), "a.wav", "--state", "kept.state")
     assert "--state keeps what a bundle of sensors has learned" in line
 
 

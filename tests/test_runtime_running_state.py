@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from command_line import complaint, events_of
 from device_runtime import Session, cli, running
 from device_runtime.errors import InputError
 from processes import HOUSE, environment
@@ -35,20 +36,6 @@ def log(tmp_path):
 @pytest.fixture
 def state(tmp_path):
     return str(tmp_path / "kept.state")
-
-
-def refused(capsys, *arguments):
-    """The one line on stderr of a command that was refused."""
-    assert cli.main(arguments) == 2
-    err = capsys.readouterr().err
-    assert err.startswith("tinyrnn: ")
-    assert err.count("\n") == 1
-    return err
-
-
-def events_of(capsys, *arguments):
-    assert cli.main([*arguments, "--json"]) == 0
-    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
 def test_a_clock_that_was_ahead_before_a_restart_silences_nothing(capsys, folder, tmp_path, state):
@@ -112,7 +99,7 @@ def test_a_bad_line_loses_nothing_and_tells_nothing_twice(capsys, folder, tmp_pa
 
 def test_readings_that_are_not_for_the_bundle_leave_no_state(capsys, folder, tmp_path, state):
     path = str(write_log(tmp_path / "days.csv", readings(20), times(20, 24 * HOUR_S)))
-    assert "readings come every 1 d" in refused(capsys, "run", folder, path, "--state", state)
+    assert "readings come every 1 d" in complaint(capsys, "run", folder, path, "--state", state)
     assert not Path(state).exists()
 
 
@@ -136,7 +123,7 @@ def test_what_nobody_read_is_told_by_the_next_run(capsys, monkeypatch, folder, l
 
 def test_a_state_that_cannot_be_written_is_said_before_anything_is_read(capsys, monkeypatch, folder, tmp_path):
     def where(name):
-        return refused(capsys, "run", folder, str(tmp_path / "no.csv"), "--state", str(tmp_path / name))
+        return complaint(capsys, "run", folder, str(tmp_path / "no.csv"), "--state", str(tmp_path / name))
 
     assert f"the state {tmp_path} is a folder. Name a file: it is made if it is not there" in where("")
     (tmp_path / "text").touch()
@@ -152,7 +139,7 @@ def test_a_state_that_cannot_be_written_is_said_before_anything_is_read(capsys, 
 
 
 def test_nothing_is_left_behind_by_looking_whether_a_state_can_be_written(capsys, folder, tmp_path, state):
-    refused(capsys, "run", folder, str(tmp_path / "no.csv"), "--state", state)
+    complaint(capsys, "run", folder, str(tmp_path / "no.csv"), "--state", state)
     assert [path.name for path in tmp_path.iterdir()] == ["f.bundle"]
 
 
@@ -220,6 +207,6 @@ def test_a_run_that_is_asked_to_end_saves_what_it_knows(folder, tmp_path, number
 
 def test_a_foreign_state_is_one_line_and_is_left_alone(capsys, folder, log, tmp_path):
     (tmp_path / "kept.state").write_bytes(b"no state")
-    line = refused(capsys, "run", folder, log, "--state", str(tmp_path / "kept.state"))
+    line = complaint(capsys, "run", folder, log, "--state", str(tmp_path / "kept.state"))
     assert "kept.state is no saved state, or it is damaged. Move it away to start without it" in line
     assert (tmp_path / "kept.state").read_bytes() == b"no state"

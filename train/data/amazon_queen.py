@@ -7,7 +7,6 @@ do not. The recordings have nothing above 5.5 kHz.
 from __future__ import annotations
 
 import io
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,9 +20,9 @@ from device_runtime.quiet import quiet
 from device_runtime.recordings import Recording
 from train.data.cache import cache_folder
 from train.data.cast import SAMPLE_RATE_HZ
-from train.data.dataset import SPLITS, UNKNOWN
+from train.data.dataset import UNKNOWN, known_split
 from train.data.download import find
-from train.data.other_words import alike
+from train.data.other_words import say_one_like
 from train.data.queen_archive import Line, files, lines
 from train.data.spoken_words import keep
 
@@ -36,7 +35,6 @@ ARCHIVE = "queen.1c"
 VALIDATION = frozenset({"LARIS", "CHEF", "SEC", "LOLA"})
 """Characters for validation; the others are for training. None is for a test: an actor may have several parts."""
 
-_WORD = re.compile(r"[^\W\d_]+")
 _ALIKE = 0.2
 """Sounds must be the word's own: what is nearly one of the user's words ("knew", "cup") is what must be learned."""
 
@@ -76,8 +74,7 @@ class AmazonQueen:
 
     def recordings(self, split: str) -> list[Recording]:
         """All as `_unknown_`, the speaker is the character: WAV files in the cache folder, made at the first call."""
-        if split not in SPLITS:
-            raise InputError(f"there is no split {split!r}. Choose one of: {', '.join(SPLITS)}.")
+        known_split(split)
         path = self.folder() / ARCHIVE
         archive = path.read_bytes()
         listed = files(archive, path)
@@ -91,13 +88,8 @@ class AmazonQueen:
         return chosen
 
     def _harmless(self, said: list[Line]) -> list[Line]:
-        vocabulary = sorted({word for line in said for word in _words(line)})
-        banned = alike(vocabulary, self.without, _ALIKE)
-        return [line for line in said if not banned & set(_words(line))]
-
-
-def _words(line: Line) -> list[str]:
-    return _WORD.findall(line.text.casefold())
+        banned = say_one_like([line.text for line in said], self.without, _ALIKE)
+        return [line for line, says in zip(said, banned, strict=True) if not says]
 
 
 def _character(line: Line) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from device_runtime.arithmetic import Float32
+from device_runtime.errors import InputError
 from device_runtime.recordings import Recording
 
 SPLITS = ("train", "validation", "test")
@@ -15,6 +16,13 @@ UNKNOWN = "_unknown_"
 
 SILENCE = "_silence_"
 """No speech at all: a room, a street, a fan."""
+
+
+def known_split(split: str) -> str:
+    """The split, if it is one; InputError else."""
+    if split not in SPLITS:
+        raise InputError(f"there is no split {split!r}. Choose one of: {', '.join(SPLITS)}.")
+    return split
 
 
 class Described(Protocol):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from device_runtime.errors import InputError
 from device_runtime.recordings import Recording, audio_files
-from train.data.dataset import SPLITS, UNKNOWN
+from train.data.dataset import SPLITS, UNKNOWN, known_split
 from train.data.download import find
 from train.data.other_words import OTHER_WORDS
 
@@ -68,7 +68,7 @@ class PreciseCommunity:
         chosen = []
         for path in audio_files(folder):
             word = path.relative_to(folder).parts[0]
-            if PRECISE_SPLITS.get(word, "train") == _known(split) and not _may_say(word, self.without):
+            if PRECISE_SPLITS.get(word, "train") == known_split(split) and not _may_say(word, self.without):
                 chosen.append(Recording(path, UNKNOWN, contributor.get(path.stem, word), split))
         return chosen
 
@@ -103,7 +103,7 @@ class AsteriskPrompts:
 
     def recordings(self, split: str) -> list[Recording]:
         """All as `_unknown_`, by the one speaker."""
-        _known(split)
+        known_split(split)
         return [
             Recording(path, UNKNOWN, "allison", split)
             for path in audio_files(self.folder())
@@ -138,7 +138,7 @@ class AudioFolder:
 
     def recordings(self, split: str) -> list[Recording]:
         """The sub-folder, where there is one, is taken for the speaker."""
-        _known(split)
+        known_split(split)
         if not self.path.is_dir():
             raise InputError(f"there is no folder {self.path}. Expected a folder of recordings; check the path.")
         files = [path for path in audio_files(self.path) if not _may_say(path.stem, self.without)]
@@ -181,12 +181,6 @@ def _contributors(licences: Path) -> dict[str, str]:
         for line in waiver.read_text(encoding="utf-8", errors="replace").splitlines():
             owner[Path(line.strip()).stem] = waiver.stem.split("-", 2)[2]
     return owner
-
-
-def _known(split: str) -> str:
-    if split not in SPLITS:
-        raise InputError(f"there is no split {split!r}. Choose one of: {', '.join(SPLITS)}.")
-    return split
 
 
 def _is_precise(folder: Path) -> bool:

@@ -6,6 +6,7 @@ phonemes, which espeak-ng gives for any word in any of its languages.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from train.data.espeak import phonemes
 
 OTHER_WORDS: tuple[str, ...] = tuple((Path(__file__).parent / "common_words.txt").read_text().split())
 """About a thousand common English words; some of them may be the user's own: `other_words` leaves those out."""
+
+_WORD = re.compile(r"[^\W\d_]+")
 
 _KINDS = ("aeiouAEIOUV@30", "pbtdkg?", "fvsSzZTDhxC", "mnN", "lrwj")
 """Vowels, stops, fricatives, nasals, glides, by the first letter of espeak's names for them."""
@@ -51,17 +54,26 @@ def other_words(words: Sequence[str], candidates: Sequence[str] = OTHER_WORDS, l
     )
 
 
-def alike(candidates: Sequence[str], words: Sequence[str], most: float, language: str = "en") -> frozenset[str]:
-    """The candidates, in `language`, that are spelled like one of the English words or sound so: `most` apart."""
+def say_one_like(texts: Sequence[str], words: Sequence[str], most: float, language: str = "en") -> list[bool]:
+    """Whether each text, in `language`, has a word that is spelled like one of the English `words` or sounds so.
+
+    Sounds may differ by `most`.
+
+    >>> say_one_like(["A frog.", "I know a frog."], ["no"], 0.2)
+    [False, True]
+    """
+    said = [set(_WORD.findall(text.casefold())) for text in texts]
     if not words:
-        return frozenset()
+        return [False] * len(said)
+    vocabulary = sorted(set[str]().union(*said))
     spelled = {word.casefold() for word in words}
     wanted = phonemes(words)
-    return frozenset(
+    alike = {
         word
-        for word, sounds in zip(candidates, phonemes(candidates, language), strict=True)
-        if word.casefold() in spelled or any(sound_distance(sounds, target) <= most for target in wanted)
-    )
+        for word, sounds in zip(vocabulary, phonemes(vocabulary, language), strict=True)
+        if word in spelled or any(sound_distance(sounds, target) <= most for target in wanted)
+    }
+    return [bool(alike & has) for has in said]
 
 
 def sound_distance(sounds: tuple[str, ...], target: tuple[str, ...]) -> float:

@@ -19,7 +19,7 @@ from device_runtime.errors import InputError
 from device_runtime.recordings import Recording, read_audio
 from train.data.cache import cache_folder
 from train.data.cast import SAMPLE_RATE_HZ
-from train.data.dataset import SPLITS, UNKNOWN, DataSet
+from train.data.dataset import SPLITS, UNKNOWN, DataSet, known_split
 from train.data.spoken_words import keep
 from train.word_span import word_span
 
@@ -66,8 +66,7 @@ class SplicedWords:
 
     def recordings(self, split: str) -> list[Recording]:
         """WAV files in the cache folder: cut at the first call, found at the next."""
-        if split not in SPLITS:
-            raise InputError(f"there is no split {split!r}. Choose one of: {', '.join(SPLITS)}.")
+        known_split(split)
         said = _by_speaker(self.of.recordings(split))
         speakers = sorted(speaker for speaker, words in said.items() if len(words) > 1)
         if not speakers:

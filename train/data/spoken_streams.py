@@ -9,11 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from device_runtime.arithmetic import Float32
-from device_runtime.errors import InputError
 from device_runtime.recordings import Recording
 from train.data.cache import cache_folder
 from train.data.cast import SAMPLE_RATE_HZ, Cast, Speaker
-from train.data.dataset import SILENCE, SPLITS, UNKNOWN
+from train.data.dataset import SILENCE, SPLITS, UNKNOWN, known_split
 from train.data.other_words import OTHER_WORDS, other_words
 from train.data.spoken_words import keep, share
 from train.data.voices import EVERY_SPEAKER
@@ -70,8 +69,7 @@ class SpokenStreams:
 
     def recordings(self, split: str) -> list[Recording]:
         """WAV files in the cache folder: spoken at the first call, found at the next."""
-        if split not in SPLITS:
-            raise InputError(f"there is no split {split!r}. Choose one of: {', '.join(SPLITS)}.")
+        known_split(split)
         speakers = self.cast.speakers(split)
         request = json.dumps([_MADE_BY, self.cast.source, split, repr(self)])
         folder = cache_folder() / "spoken" / hashlib.sha256(request.encode()).hexdigest()[:16]

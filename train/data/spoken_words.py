@@ -21,7 +21,7 @@ from device_runtime.errors import InputError
 from device_runtime.recordings import Recording
 from train.data.cache import CACHE_VARIABLE, cache_folder
 from train.data.cast import SAMPLE_RATE_HZ, Cast, Speaker
-from train.data.dataset import SPLITS, UNKNOWN, Clip
+from train.data.dataset import SPLITS, UNKNOWN, Clip, known_split
 from train.data.other_words import OTHER_WORDS, near_misses, other_words
 from train.data.voices import EVERYDAY
 
@@ -128,8 +128,7 @@ class SpokenWords:
         return share(near, split) + share(rest[:wanted], split)
 
     def _utterances(self, split: str) -> list[_Utterance]:
-        if split not in SPLITS:
-            raise InputError(f"there is no split {split!r}. Choose one of: {', '.join(SPLITS)}.")
+        known_split(split)
         speakers = self.cast.speakers(split)
         generator = np.random.default_rng([self.seed, 5, SPLITS.index(split)])
         said = [

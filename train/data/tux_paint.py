@@ -11,11 +11,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from device_runtime.errors import InputError
 from device_runtime.recordings import Recording
-from train.data.dataset import SPLITS, UNKNOWN
+from train.data.dataset import UNKNOWN, known_split
 from train.data.download import find
-from train.data.other_words import alike
+from train.data.other_words import say_one_like
 
 HOMEPAGE = "https://tuxpaint.org/stamps/"
 INSTALLED = Path("/usr/share/tuxpaint/stamps")
@@ -30,7 +29,6 @@ LANGUAGES = {
 
 _SPOKEN = re.compile(r"(?P<stamp>.+)_desc(_(?P<language>[a-z]{2}))?\.ogg")
 _TEXT = re.compile(r"(?P<language>[a-z]{2})\.utf8=(?P<text>.*)")
-_WORD = re.compile(r"[^\W\d_]+")
 _ALIKE = 0.5
 """Sounds may differ from a user's word by one vowel: "no" is the same word in half of these languages."""
 
@@ -72,8 +70,7 @@ class TuxPaintStamps:
 
     def recordings(self, split: str) -> list[Recording]:
         """All as `_unknown_`; the speaker is the language's."""
-        if split not in SPLITS:
-            raise InputError(f"there is no split {split!r}. Choose one of: {', '.join(SPLITS)}.")
+        known_split(split)
         if not LANGUAGES[split]:
             return []
         said: dict[str, list[tuple[Path, str]]] = defaultdict(list)
@@ -90,9 +87,8 @@ class TuxPaintStamps:
 
     def _harmless(self, phrases: list[tuple[Path, str]], language: str) -> list[tuple[Path, str]]:
         """The phrases that say none of the user's words."""
-        vocabulary = sorted({word for _, text in phrases for word in _WORD.findall(text.casefold())})
-        banned = alike(vocabulary, self.without, _ALIKE, language)
-        return [(path, text) for path, text in phrases if not banned & set(_WORD.findall(text.casefold()))]
+        banned = say_one_like([text for _, text in phrases], self.without, _ALIKE, language)
+        return [phrase for phrase, says in zip(phrases, banned, strict=True) if not says]
 
 
 def _text(stamp: Path, language: str) -> str:
