@@ -89,4 +89,5 @@ def calibrate(
 def _gain(values: torch.Tensor, activations: Range) -> float:
     some = values.reshape(1, -1)[:, :: max(1, values.numel() // MOST_VALUES)]
     share = float(activations.shares(some, _INT8_CODES))
-    return INT8_MAX / max(float(values.abs().max()) * share, 1e-6)
+    largest = values if share == 1 else some  # a share is of the largest of the values that it was found with
+    return INT8_MAX / max(float(largest.abs().max()) * share, 1e-6)

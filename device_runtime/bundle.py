@@ -71,7 +71,10 @@ def read_manifest(folder: Path) -> Manifest:
     if data is None and not folder.exists():
         raise BundleError(f"there is no folder {folder}. Check the path, or make a bundle with: tinyrnn build SCENARIO")
     if data is None and not folder.is_dir():
-        raise BundleError(f"{folder} is a file; the bundle comes first: tinyrnn run BUNDLE SOURCE")
+        raise BundleError(
+            f"{folder} is a file, a bundle is a folder. Unpack it if it is an archive; the bundle comes first: "
+            "tinyrnn run BUNDLE SOURCE"
+        )
     if data is None:
         raise BundleError(
             f"{folder} is not a bundle: it has no {MANIFEST}. Make one with: tinyrnn build SCENARIO, or check the path"

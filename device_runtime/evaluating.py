@@ -91,6 +91,10 @@ def _forecasts(args: argparse.Namespace) -> dict[str, Any]:
 def _anomalies(args: argparse.Namespace) -> dict[str, Any]:
     if args.data is None:
         raise InputError("nothing to evaluate: name a copy of the Numenta Anomaly Benchmark")
+    if args.split not in ("test", "all"):
+        raise InputError(
+            f"the Numenta Anomaly Benchmark has no split {args.split}: all its files are scored. Leave it out"
+        )
     return evaluate_anomaly.evaluate(args.bundle, args.data, args.engine, progress("samples"))
 
 

@@ -21,7 +21,7 @@ RIFF, RF64 = b"RIFF", b"RF64"
 """RF64 (EBU Tech 3306) holds more than 4 GB: its size is in a chunk `ds64`."""
 
 UNKNOWN_BYTES = 0x7FFF0000
-"""A data size from here on means "until the end": a recorder that writes to a pipe cannot know better."""
+"""A size from here on means "until the end": a recorder that writes to a pipe cannot know better."""
 
 PIECE_SAMPLES = 16_384
 """Samples of each channel decoded at a time."""
@@ -46,15 +46,21 @@ def read_wav_header(stream: BufferedIOBase, name: str, start: bytes = b"") -> Wa
     riff = start + stream.read(12 - len(start))
     if riff[:4] not in (RIFF, RF64) or riff[8:12] != b"WAVE":
         raise InputError(f"{name} is not a WAV file: it starts with {riff[:12]!r}. {CONVERT}")
+    whole = int.from_bytes(riff[4:8], "little") + 8
     fields: tuple[int, ...] | None = None
     long_bytes = None
+    at = len(riff)
     while len(head := stream.read(8)) == 8:
         kind, size = head[:4], int.from_bytes(head[4:], "little")
+        at += 8
         if kind == b"data":
             if fields is None:
                 raise InputError(f"{name} is a damaged WAV: its samples come before their format. {CONVERT}")
+            if size == 0 and at < whole < UNKNOWN_BYTES:  # other chunks follow: the file is whole, without a sample
+                return _checked(fields, 0, name)
             short = None if size == 0 or size >= UNKNOWN_BYTES else size
             return _checked(fields, short or long_bytes, name)
+        at += size + size % 2  # chunks are padded to even sizes
         if kind in (b"fmt ", b"ds64"):
             payload = stream.read(min(size, 64))
             _skip(stream, size + size % 2 - min(size, 64))
@@ -63,7 +69,7 @@ def read_wav_header(stream: BufferedIOBase, name: str, start: bytes = b"") -> Wa
             else:
                 long_bytes = int.from_bytes(payload[8:16], "little") or None
         else:
-            _skip(stream, size + size % 2)  # chunks are padded to even sizes
+            _skip(stream, size + size % 2)
     raise InputError(f"{name} is truncated: the WAV ends before its samples. Record or copy it again.")
 
 

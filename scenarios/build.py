@@ -6,6 +6,7 @@ import argparse
 import importlib
 import importlib.util
 import os
+import sys
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -13,6 +14,7 @@ from typing import Any, ClassVar, Protocol
 from device_runtime.arguments import examples, seed
 from device_runtime.errors import InputError
 from device_runtime.meant import meant
+from scenarios import folders
 
 
 class Recipe(Protocol):
@@ -38,6 +40,7 @@ SCENARIOS = {
     "arabic_commands_tiny": ("scenarios.arabic_commands", "TINY"),
     "load_forecast": ("scenarios.load_forecast", "SCENARIO"),
     "load_forecast_etth1": ("scenarios.load_forecast", "ETTH1"),
+    "load_forecast_etth2": ("scenarios.load_forecast", "ETTH2"),
     "load_forecast_ettm1": ("scenarios.load_forecast", "ETTM1"),
     "machine_health": ("scenarios.machine_health", "SCENARIO"),
     "remaining_life": ("scenarios.remaining_life", "SCENARIO"),
@@ -76,6 +79,7 @@ def build(args: argparse.Namespace) -> int:
         if not args.data.is_dir():
             raise InputError(f"there is no data folder {args.data}. Correct --data, or leave it out to download.")
         os.environ["TINYRNN_DATA"] = str(args.data.resolve())
+    folders.make(args.runs, "the folder of runs", "--runs")
     import torch
     from rich.console import Console
 
@@ -119,10 +123,11 @@ def in_file(path: str) -> Recipe:
     """The SCENARIO of a Python file, which is run: build only what you trust."""
     if not Path(path).is_file():
         raise InputError(f"there is no file {path}. Correct the path, or name a scenario: {', '.join(SCENARIOS)}.")
-    spec = importlib.util.spec_from_file_location(Path(path).stem, path)
+    spec = importlib.util.spec_from_file_location(f"tinyrnn_scenario_{Path(path).stem}", path)
     assert spec is not None  # as it ends with .py
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where dataclasses look for the names in their annotations
     try:
         spec.loader.exec_module(module)
     except Exception as error:

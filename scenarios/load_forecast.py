@@ -55,6 +55,15 @@ ETTH1 = ForecastScenario(
     compress=(Int8(),),
 )
 
+ETTH2 = replace(
+    ETTH1,
+    name="load_forecast_etth2",
+    title="Another transformer, four days ahead by the hour",
+    summary="The recipe of load_forecast_etth1 on ETTh2, which nothing was chosen on: does the design hold elsewhere?",
+    data=Ett("ETTh2"),
+    budget=ForecastBudget(size_kb=30),
+)
+
 ETTM1 = replace(
     ETTH1,
     name="load_forecast_ettm1",

@@ -13,11 +13,12 @@ pytest.importorskip("ai_edge_litert", reason="needs LiteRT")
 import torch
 
 from compress.blocks import block_mask
-from compress.quantize import Int8, calibrate
-from compress.ranges import LeastError, Percentile
+from compress.quantize import Int8, _gain, calibrate
+from compress.ranges import LeastError, MinMax, Percentile
 from compress.weight_grids import INT8, Grids, Linear, PowersOfTwo
 from device_runtime import bundle, engines, flat
 from device_runtime.errors import InputError
+from device_runtime.fixed_point import INT8_MAX
 from export.litert import Litert
 from export.onnx import Onnx
 from export.parity import parity
@@ -130,6 +131,13 @@ def test_activations_are_clipped_where_their_range_says(bench):
         assert bool((clipped.output_gains >= all_of_them.output_gains).all())
         assert float(clipped.output_gains[0]) > float(all_of_them.output_gains[0])
         assert float(clipped.input_gain) >= float(all_of_them.input_gain)
+
+
+def test_clipping_holds_where_there_are_more_values_than_are_looked_at():
+    values = torch.randn(2**19, generator=torch.Generator().manual_seed(0))
+    values[1] = 100.0  # between those that are looked at
+    assert INT8_MAX / _gain(values, Percentile(99.9)) < 4
+    assert INT8_MAX / _gain(values, MinMax()) == pytest.approx(100.0)
 
 
 def test_sixteen_bits_are_measured_in_torch_and_refused_in_a_bundle(bench):

@@ -67,7 +67,11 @@ def test_a_path_that_is_no_folder_is_named(tmp_path):
     ):
         bundle.read(tmp_path / "nowhere")
     (tmp_path / "speech.wav").write_bytes(b"RIFF")
-    with pytest.raises(BundleError, match=r"speech\.wav is a file; the bundle comes first: tinyrnn run BUNDLE SOURCE"):
+    with pytest.raises(
+        BundleError,
+        match=r"speech\.wav is a file, a bundle is a folder\. Unpack it if it is an archive; the bundle comes first: "
+        "tinyrnn run BUNDLE SOURCE",
+    ):
         bundle.read(tmp_path / "speech.wav")
 
 

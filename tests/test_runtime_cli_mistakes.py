@@ -61,7 +61,8 @@ REFUSED = {
     "there is no engine 'onyx' (did you mean onnx?)": ["run", "{bundle}", "{wav}", "--engine", "onyx"],
     "{tmp} is not a bundle: it has no manifest.json": ["info", "{tmp}"],
     "there is no folder {tmp}/none. Check the path": ["info", "{tmp}/none"],
-    "{wav} is a file; the bundle comes first: tinyrnn run BUNDLE SOURCE": ["run", "{wav}", "{bundle}"],
+    "{wav} is a file, a bundle is a folder. Unpack it if it is an archive; the bundle comes first: "
+    "tinyrnn run BUNDLE SOURCE": ["run", "{wav}", "{bundle}"],
     "/none.wav: No such file or directory. Expected an audio file.": ["run", "{bundle}", "{tmp}/none.wav"],
     "cannot read {tmp}: Is a directory": ["run", "{bundle}", "{tmp}"],
     "there is no data folder {tmp}/none": ["evaluate", "{bundle}", "{tmp}/none"],

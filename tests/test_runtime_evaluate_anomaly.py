@@ -101,6 +101,8 @@ def test_nothing_to_evaluate_on_says_what_to_name(detector, tmp_path, capsys):
     assert "name a copy of the Numenta Anomaly Benchmark" in capsys.readouterr().err
     assert cli.main(["evaluate", str(detector), str(tmp_path), "--engine", "reference"]) == 2
     assert "is not a copy of the Numenta Anomaly Benchmark" in capsys.readouterr().err
+    assert cli.main(["evaluate", str(detector), str(tmp_path), "--split", "train"]) == 2
+    assert "has no split train: all its files are scored. Leave it out" in capsys.readouterr().err
 
 
 def test_a_bundle_without_a_decoder_of_anomalies_is_refused(tmp_path, benchmark):

@@ -50,8 +50,9 @@ def test_a_recorder_that_could_not_know_the_length_is_read_to_the_end(tmp_path):
     path = tmp_path / "a.wav"
     whole = wav_bytes(tone(16_000))
     at = whole.index(b"data") + 4
-    for size in (0, 0x7FFFFF00, 0xFFFFFFFF):
-        path.write_bytes(whole[:at] + struct.pack("<I", size) + whole[at + 4 :])
+    for riff, size in ((0, 0), (36, 0), (0x7FFFFF24, 0x7FFFFF00), (0xFFFFFFFF, 0xFFFFFFFF)):
+        unknown = whole[:4] + struct.pack("<I", riff) + whole[8:at] + struct.pack("<I", size)
+        path.write_bytes(unknown + whole[at + 4 :])
         assert len(read_audio(path)) == 8_000
 
 

@@ -60,6 +60,15 @@ def test_a_wav_may_be_an_rf64_with_its_size_in_a_chunk_of_its_own(told, tmp_path
         assert np.array_equal(np.concatenate(list(chunks)) * 32768, INT16)
 
 
+def test_a_data_size_of_zero_is_none_where_chunks_follow_and_unknown_where_the_file_should_end(tmp_path):
+    plain, path = wav_bytes(INT16 / 32767), tmp_path / "a.wav"
+    path.write_bytes(b"RIFF" + struct.pack("<I", 48) + plain[8:36] + b"data\0\0\0\0LIST\x04\0\0\0INFO")
+    with pytest.raises(InputError, match=r"a\.wav holds no samples, expected a recording"):
+        list(file_chunks(path))
+    path.write_bytes(b"RIFF" + struct.pack("<I", 36) + plain[8:36] + b"data\0\0\0\0" + INT16.tobytes())
+    assert np.array_equal(np.concatenate(list(file_chunks(path))) * 32768, INT16), "a recorder into a pipe"
+
+
 def test_samples_of_a_pipe_come_as_they_arrive():
     chunks = raw_chunks(pipe(INT16.tobytes(), 320))
     assert len(next(chunks)) == 160

@@ -92,6 +92,25 @@ def test_a_scenario_of_any_task_is_built_from_a_file(tmp_path, name):
     )
 
 
+def test_a_scenario_s_file_may_hold_a_data_set_of_its_own(tmp_path):
+    text = (
+        "from __future__ import annotations\nfrom dataclasses import dataclass, replace\n"
+        "from scenarios.demo import SCENARIO as DEMO\n"
+        "@dataclass(frozen=True)\nclass OwnWords:\n    names: tuple[str, ...] = ()\n"
+        "SCENARIO = replace(DEMO, notes=OwnWords(('mine',)).names)\n"
+    )
+    (tmp_path / "own.py").write_text(text)
+    assert find(str(tmp_path / "own.py")).notes == ("mine",)
+
+
+def test_a_folder_of_runs_that_cannot_be_made_is_told_before_anything_else(tinyrnn, tmp_path):
+    taken = tmp_path / "taken"
+    taken.write_text("a file")
+    code, _, complaint = tinyrnn("build", "demo", "--runs", taken)
+    assert code == 2
+    assert complaint.startswith(f"tinyrnn: the folder of runs {taken} cannot be made: File exists. Expected a folder")
+
+
 @pytest.mark.parametrize(
     "name", ["demo", "keyword_spotting", "arabic_commands", "arabic_commands_small", "arabic_commands_tiny"]
 )

@@ -15,7 +15,7 @@ from scenarios import report
 from scenarios.comparing import flips as flipping
 from scenarios.comparing.paired import Paired
 from scenarios.comparing.tape import Tape, all_scores
-from sensors import readings, write_estimator, write_forecaster, write_log
+from sensors import NAMES, readings, write_estimator, write_forecaster, write_log
 from sounds import EAGER, babble, skip_where_nothing_hears, wav_bytes
 
 LABELS = ("_silence_", "_unknown_", "yes", "no")
@@ -221,6 +221,19 @@ def test_forecasts_are_compared_window_by_window(capsys, tmp_path, drawn):
     assert "windows whose squared error changed most" in capsys.readouterr().out
 
 
+def test_a_channel_that_was_never_read_is_left_out(capsys, tmp_path, drawn):
+    forecasters(tmp_path)
+    log = write_log(tmp_path / "half.csv", readings(500) * np.array([np.nan, 1], np.float32))
+    found = compared(capsys, tmp_path / "out", tmp_path / "a.bundle", tmp_path / "b.bundle", log)
+    assert list(found["per_channel"]) == [NAMES[1]]
+    stopped = readings(500)
+    stopped[406:] = np.nan  # early in the test part
+    log = write_log(tmp_path / "stopped.csv", stopped)
+    found = compared(capsys, tmp_path / "early", tmp_path / "a.bundle", tmp_path / "b.bundle", log)
+    assert all(isinstance(c["first"], float) and c["first"] == c["first"] for c in found["per_horizon"].values())
+    assert "<svg" in (tmp_path / "out" / "report.html").read_text()
+
+
 def test_a_forecaster_beside_itself_changes_no_window(capsys, tmp_path):
     log = forecasters(tmp_path)
     found = compared(capsys, tmp_path / "out", tmp_path / "a.bundle", tmp_path / "a.bundle", log)
@@ -232,6 +245,10 @@ def test_a_forecaster_beside_itself_changes_no_window(capsys, tmp_path):
 def test_what_cannot_be_compared_is_refused_in_one_line(place, capsys, tmp_path):
     log = forecasters(tmp_path)
     a, data = place / "a.bundle", place / "data"
+    (tmp_path / "taken").write_text("a file")
+    taken = refused(capsys, a, place / "b.bundle", data, "--out", tmp_path / "taken")
+    assert "the report's folder" in taken
+    assert "cannot be made: File exists. Expected a folder" in taken
     assert "is for keyword_spotting, but" in refused(capsys, a, tmp_path / "a.bundle", data)
     assert "Name two bundles of one task" in refused(capsys, a, tmp_path / "a.bundle", data)
     write_estimator(tmp_path / "life.bundle")

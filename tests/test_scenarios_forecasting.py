@@ -195,7 +195,8 @@ def test_peers_are_held_against_the_bundle_on_the_same_windows(built, home):
 
 
 def test_linear_maps_teach_beside_the_others_by_weights_that_validation_data_chose(home):
-    scenario = replace(SCENARIO, maps=(Ridge(), Ridge(by_phase=True)), soft=1.0)
+    longer = replace(SMALL, segment=12, segments=3)  # a teacher may hear the same window in other segments
+    scenario = replace(SCENARIO, teacher=(SMALL, longer), maps=(Ridge(), Ridge(by_phase=True)), soft=1.0)
     trainings = ForecastTrainings(scenario, home / "mapped", home / "cache")
     teachers = trainings.teachers
     assert (len(teachers.forecasters), len(teachers.maps), len(teachers.weights)) == (2, 2, 4)
@@ -207,3 +208,27 @@ def test_linear_maps_teach_beside_the_others_by_weights_that_validation_data_cho
         parameter.numel() for one in teachers.forecasters for parameter in one.parameters()
     )
     assert rows[0].mse < 1.0, "better than the mean of the series"
+
+
+@dataclass(frozen=True)
+class Silent(Waves):
+    """The second sensor stops before the last part."""
+
+    def series(self) -> Series:
+        series = super().series()
+        series.values[series.splits.span("test")[0] :, 1] = np.nan
+        return series
+
+
+def test_a_sensor_that_is_silent_in_a_whole_part_is_named_before_anything_is_trained(home):
+    with pytest.raises(InputError, match=r"waves: b has no reading at all in the test part \(samples \d+ to \d+\)"):
+        ForecastTrainings(replace(SCENARIO, data=Silent()), home / "silent", home / "cache")
+
+
+def test_a_log_that_was_written_anew_is_another_training(home):
+    trained = ForecastTrainings(replace(SCENARIO, teachers=1), home / "anew", home / "cache")
+    assert len(trained.teachers.forecasters) == 1
+    trained = ForecastTrainings(replace(SCENARIO, teachers=1), home / "anew", home / "cache")
+    trained.standardised.values[:100] += 0.5  # under the same name
+    assert len(trained.teachers.forecasters) == 1
+    assert len(list((home / "anew").glob("teacher-*.ckpt"))) == 2

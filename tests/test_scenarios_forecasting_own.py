@@ -87,5 +87,8 @@ def test_another_horizon_is_a_scenario_of_its_own_name():
 def test_a_horizon_is_for_forecasts_alone_and_of_whole_segments():
     with pytest.raises(InputError, match="--horizon is for scenarios that forecast .load_forecast.; demo does not"):
         with_options(find("demo"), None, None, None, 96)
-    with pytest.raises(InputError, match="horizon 100 is no multiple of segment 24"):
-        with_options(find("load_forecast_etth1"), None, None, None, 100)
+    for horizon in (100, -48, 0):
+        with pytest.raises(
+            InputError, match=f"--horizon got {horizon}, expected a multiple of 24 of at least 24, .*: f"
+        ):
+            with_options(find("load_forecast_etth1"), None, None, None, horizon)

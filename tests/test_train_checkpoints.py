@@ -91,6 +91,16 @@ def test_a_checkpoint_of_another_training_is_refused_and_kept(tmp_path):
     assert checkpoint.read_bytes() == before
 
 
+def test_a_checkpoint_of_other_arrays_gives_one_clear_line(tmp_path):
+    checkpoint = tmp_path / "one.ckpt"
+    train(fresh_model(), checkpoint)
+    saved = torch.load(checkpoint, weights_only=True)
+    saved["model"] = {f"{name}.v": array for name, array in saved["model"].items()}
+    torch.save(saved, checkpoint)
+    with pytest.raises(InputError, match=r"one\.ckpt holds other arrays than this model: another version of tinyrnn"):
+        train(fresh_model(), checkpoint)
+
+
 @pytest.mark.parametrize("damage", ["cut", "empty", "text", "another file"])
 def test_a_damaged_checkpoint_gives_one_clear_line(tmp_path, damage):
     checkpoint = tmp_path / "one.ckpt"

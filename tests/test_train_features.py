@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -116,6 +118,18 @@ def test_clips_are_decoded_once_and_again_when_a_file_changes(recordings, tmp_pa
     assert first.key == again.key
     recordings[0].path.write_bytes(wav_bytes(babble(0.7, 0)))
     assert load_clips(recordings, ("yes", "no"), tmp_path / "cache").key != first.key
+
+
+def test_a_word_that_was_recorded_again_to_the_same_length_is_another_clip(recordings, tmp_path):
+    first = load_clips(recordings, ("yes", "no"), tmp_path / "cache")
+    size, later = recordings[1].path.stat().st_size, time.time() + 5
+    recordings[1].path.write_bytes(wav_bytes(babble(1.0, 7)))
+    os.utime(recordings[1].path, (later, later))
+    assert recordings[1].path.stat().st_size == size
+    anew = load_clips(recordings, ("yes", "no"), tmp_path / "cache")
+    assert np.abs(anew.audio(1) - babble(1.0, 7)).max() < 1e-3
+    assert anew.key != first.key
+    assert anew.key == load_clips(recordings, ("yes", "no"), tmp_path / "cache").key
 
 
 def test_a_short_recording_stands_in_the_middle_of_faint_noise():

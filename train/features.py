@@ -56,6 +56,9 @@ def load_clips(recordings: Sequence[Recording], labels: Sequence[str], cache: Pa
     listed = [f"{RECIPE}"] + [f"{r.path}:{r.label}:{r.path.stat().st_size}" for r in recordings]
     key = hashlib.sha256("\n".join([*listed, *labels]).encode()).hexdigest()[:16]
     path = cache / f"clips-{key}.npy"
+    if path.exists() and (since := _written_since(recordings, path)):  # recorded again, to the same length
+        key = hashlib.sha256("\n".join([key, *since]).encode()).hexdigest()[:16]
+        path = cache / f"clips-{key}.npy"
     if not path.exists():
         samples = np.empty((len(recordings), CLIP), np.int16)
         for i, recording in enumerate(track(recordings, "reading recordings", console=Console(stderr=True))):
@@ -63,6 +66,12 @@ def load_clips(recordings: Sequence[Recording], labels: Sequence[str], cache: Pa
         save_array(path, samples)
     where = {label: i for i, label in enumerate(labels)}
     return Clips(np.load(path, mmap_mode="r"), np.array([where[r.label] for r in recordings], np.int64), key)
+
+
+def _written_since(recordings: Sequence[Recording], path: Path) -> list[str]:
+    """The recordings that are newer than a file, and when they were written."""
+    written = {str(r.path): r.path.stat().st_mtime_ns for r in recordings}
+    return [f"{name}:{at}" for name, at in written.items() if at > path.stat().st_mtime_ns]
 
 
 def one_second(audio: Float32) -> Float32:

@@ -238,7 +238,13 @@ class _Run:
                 f"{checkpoint} belongs to another training ({_differences(saved['fingerprint'], self.fingerprint)}). "
                 "Remove it to start anew, or go back to its settings to go on."
             )
-        self.model.load_state_dict(saved["model"])
+        try:
+            self.model.load_state_dict(saved["model"])
+        except RuntimeError as error:  # the settings are the same, but another version made other arrays of them
+            raise InputError(
+                f"{checkpoint} holds other arrays than this model: another version of tinyrnn wrote it. "
+                "Remove it to start anew."
+            ) from error
         self.optimizer.load_state_dict(saved["optimizer"])
         self.rate.load_state_dict(saved["rate"])
         self.products.load_state_dict(saved["loss_scale"])

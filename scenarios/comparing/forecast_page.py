@@ -99,8 +99,8 @@ def _example(found: ForecastComparison, window: int) -> Chart:
     sensors = Session(found.bundles[0], "reference").sensors
     actual = found.log.rows[first : first + int(found.evaluations[0].facts["horizon"])]
     told = [_forecast(bundle, found, first) for bundle in found.bundles]
-    errors = [np.nanmean(((median - actual) / sensors.std) ** 2, axis=0) for median in told]
-    at = int(np.nanargmax(np.abs(errors[1] - errors[0])))
+    errors = [((median - actual) / sensors.std) ** 2 for median in told]
+    at = int(np.argmax(np.abs(np.nansum(errors[1] - errors[0], axis=0))))  # a channel that was not read counts nothing
     start_s = found.target_s(window)
     times = tuple(start_s + k * sensors.interval_s for k in range(len(actual)))
     lines = [Line(letter, times, _plain(median[:, at])) for letter, median in zip("AB", told, strict=True)]

@@ -100,16 +100,18 @@ class ForecastComparison:
         return self.log.start_s + (self.log.first + window) * self.bundles[0].manifest.frontend["interval_s"]
 
     def by(self, axis: str) -> list[tuple[str, float, float]]:
-        """(which, mean squared error before, after) of each channel, or of each stretch of the horizon."""
+        """(which, mean squared error before, after) of each channel or stretch of the horizon that was read."""
         dicts = [evaluation.as_dict() for evaluation in self.evaluations]
         if axis == "channel":
             return [
                 (name, before["mse"], dicts[1]["per_channel"][name]["mse"])
                 for name, before in dicts[0]["per_channel"].items()
+                if before["mse"] is not None
             ]
         step = self.evaluations[0].segment
         ends = [(at, at + step) for at in range(0, len(self.evaluations[0].model.count), step)]
-        return [(f"{at + 1}-{end}", *self._mse(at, end)) for at, end in ends]
+        read = self.evaluations[0].model.count
+        return [(f"{at + 1}-{end}", *self._mse(at, end)) for at, end in ends if read[at:end].sum()]
 
     def _mse(self, at: int, end: int) -> tuple[float, float]:
         """Of samples from `at` ahead to `end`: of the first model and the second."""

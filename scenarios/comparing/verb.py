@@ -12,6 +12,7 @@ from device_runtime import engines
 from device_runtime.arguments import examples, seed
 from device_runtime.bundle import read
 from device_runtime.recordings import SPLITS
+from scenarios import folders
 
 
 def add_verb(verbs: Any) -> None:
@@ -45,14 +46,19 @@ def compare(args: argparse.Namespace) -> int:
     first, second = read(args.first), read(args.second)
     check(first, second)
     args.engine = args.engine or engines.DEFAULT
+    folder = args.out or Path("runs") / f"{_name(args.first)}.{_name(args.second)}.compared"
+    folders.make(folder, "the report's folder", "--out")
     found = TASKS[first.manifest.task](first, second, args)
-    folder = args.out or Path("runs") / f"{Path(args.first).stem}.{Path(args.second).stem}.compared"
     page, _ = write(found.page(typed(args)), folder, render)
     if args.json:
-        print(json.dumps({**found.numbers, "report": str(page)}, indent=2))
+        print(json.dumps({**found.numbers, "report": str(page)}, indent=2, allow_nan=False))
     else:
         print(f"{found.text}\n\nreport  {page}")
     return 0
+
+
+def _name(bundle: str) -> str:
+    return Path(bundle).resolve().name.removesuffix(".bundle")
 
 
 def typed(args: argparse.Namespace) -> str:

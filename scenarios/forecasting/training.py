@@ -8,10 +8,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
+from device_runtime.errors import InputError
 from scenarios.forecasting.scenario import ForecastScenario
+from train.data.dataset import SPLITS
 from train.data.series import Series, Splits, shares
 from train.forecast_ensemble import Ensemble
 from train.forecast_teaching import taught
@@ -37,6 +40,8 @@ class ForecastTrainings:
         series = self.scenario.data.series()
         self.splits: Splits = series.splits or shares(len(series))
         self.series: Series = replace(series, splits=self.splits)
+        for split in SPLITS:
+            _must_be_read(self.series, split)
         self.standardised = self.series.standardised()
         self.histories: dict[str, History] = {}
 
@@ -135,7 +140,7 @@ class ForecastTrainings:
         scenario = self.scenario
         drawn = scenario.batch_size, scenario.share, scenario.swing
         told = repr((scenario.data, windows.config, drawn, loss, schedule, seed, settings))
-        digest = hashlib.sha256(told.encode())
+        digest = hashlib.sha256(told.encode() + windows.values.numpy().tobytes())
         if windows.taught is not None:  # another teacher is another training
             digest.update(windows.taught[::97].contiguous().numpy().tobytes())
         for start in model.state_dict().values():  # what it starts from: another student is another pruning
@@ -145,7 +150,7 @@ class ForecastTrainings:
             model,
             self._epochs(windows),
             loss,
-            self.error,
+            lambda trained: errors(trained, self.windows("validation", windows.config)).mae,
             schedule,
             self.folder / f"{name}-{identity}.ckpt",
             seed,
@@ -154,4 +159,16 @@ class ForecastTrainings:
             best_from,
             identity,
             ERROR,
+        )
+
+
+def _must_be_read(series: Series, split: str) -> None:
+    assert series.splits is not None  # as they were just found
+    first, last = series.splits.span(split)
+    silent = np.isnan(series.values[first:last]).all(axis=0)
+    if silent.any():
+        name = series.channels[int(silent.argmax())]
+        raise InputError(
+            f"{series.name}: {name} has no reading at all in the {split} part (samples {first} to {last}), but every "
+            "sensor needs some in each part. Leave its column out, or give a longer log."
         )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from device_runtime.errors import InputError
+from scenarios import folders
 from scenarios.build import SCENARIOS, find
 from scenarios.scenario import Scenario
 from scenarios.search.boards import Machine, machine
@@ -84,13 +85,7 @@ class Plan:
 
     def make_folder(self) -> None:
         """Before anything takes long; InputError where that cannot be."""
-        try:
-            (self.folder / WORKERS).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(
-                f"the search's folder {self.folder} cannot be made: {error.strerror}. Expected a folder that can be "
-                "written to, correct --runs"
-            ) from error
+        folders.make(self.folder / WORKERS, "the search's folder", "--runs")
 
     @property
     def study_name(self) -> str:
