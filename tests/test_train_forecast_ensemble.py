@@ -13,7 +13,7 @@ pytest.importorskip("torch", reason="training needs torch")
 import torch
 
 from train.data.series import Series, Splits
-from train.forecast_ensemble import Ensemble, best_weights
+from train.forecast_ensemble import Ensemble, best_weights, least_absolute
 from train.forecast_teaching import taught
 from train.forecast_windows import ForecastWindows, forecast_windows
 from train.forecaster import Forecaster, ForecasterConfig, by_quantile
@@ -39,6 +39,10 @@ def parts(series: Series) -> tuple[ForecastWindows, ForecastWindows]:
 
 def squared(forecast: torch.Tensor, targets: torch.Tensor) -> float:
     return float((forecast.detach() - targets).square().mean())
+
+
+def absolute(forecast: torch.Tensor, targets: torch.Tensor) -> float:
+    return float((forecast.detach() - targets).abs().mean())
 
 
 @pytest.mark.parametrize("ridge", KINDS, ids=str)
@@ -109,6 +113,19 @@ def test_the_best_weights_are_those_of_a_search_and_never_below_zero():
     assert float(weights.sum()) == pytest.approx(1)
 
 
+def test_the_least_absolute_weights_are_those_of_a_search_which_a_few_great_errors_hardly_move():
+    random = np.random.default_rng(4)
+    errors = (random.standard_normal((3, 600)) * np.array([[1.0], [1.5], [2.0]])).astype(np.float32)
+    errors[0, :12] += 30
+    steps = np.linspace(0, 1, 101)
+    tried = np.array([(1 - b - c, b, c) for b in steps for c in steps if b + c <= 1])
+    best = tried[np.abs(tried @ errors).mean(axis=1).argmin()]
+    batches = torch.from_numpy(errors).split(256, dim=1)
+    np.testing.assert_allclose(least_absolute(batches).numpy(), best, atol=0.025)
+    by_squares = best_weights(torch.from_numpy((errors @ errors.T).astype(np.float64)))
+    assert by_squares[0] < 0.2 < best[0]
+
+
 def test_teachers_of_the_same_worth_count_the_same():
     torch.testing.assert_close(best_weights(torch.eye(4).double()), torch.full((4,), 0.25).double())
     torch.testing.assert_close(best_weights(torch.ones(2, 2).double()), torch.full((2,), 0.5).double())
@@ -125,7 +142,7 @@ def test_a_weighed_teacher_is_no_worse_than_any_of_its_members_and_keeps_the_spr
     frames, targets = validation[numbers]
     told, mean = weighed.lines(validation, numbers), alike.lines(validation, numbers)
     members = [by_quantile(gru(frames), CONFIG)[:, 1] for gru in grus] + [one(frames) for one in maps]
-    assert squared(told[:, 1], targets) <= min(squared(one, targets) for one in members) + 1e-4
+    assert absolute(told[:, 1], targets) <= min(absolute(one, targets) for one in members) + 1e-4
     torch.testing.assert_close(told - told[:, 1:2], mean - mean[:, 1:2])
 
 

@@ -1,8 +1,9 @@
 """Several forecasters as one teacher: the mean of GRUs, or each by the weight that validation data gives it.
 
-Forecasters of different kinds err in different ways. Weights of at least 0 that sum to 1 and make the squared error on
+Forecasters of different kinds err in different ways. Weights of at least 0 that sum to 1 and make the error on
 validation windows smallest (Bates & Granger 1969; stacked regressions, Breiman 1996) say how far each kind is to be
-heard: where the horizon is short GRUs alone, where it is long nearly none of them.
+heard: where the horizon is short GRUs alone, where it is long the linear maps as much. It is the absolute error, which
+teachers, students and their epochs are chosen by, too: squared, a few stormy weeks of the validation part decide alone.
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ from train.precision import mixed
 from train.ridge import MOST_TO_CHOOSE, LinearTeacher, some
 
 SWEEPS = 20_000
+ROUNDS = 30
+SMALLEST = 1e-3
+"""Errors below it count as it, in standard deviations: what is nearly right already must not decide everything."""
+
 BATCH = 1024
 
 
@@ -46,13 +51,11 @@ class Ensemble:
 
     def weighed(self, windows: ForecastWindows) -> Ensemble:
         """The same with weights that fit these windows best, which no member has been trained on."""
-        median, products = windows.config.median, torch.zeros(())
-        chosen = some(windows, MOST_TO_CHOOSE)
-        for numbers in chosen.split(BATCH):
+        median, missed = windows.config.median, []
+        for numbers in some(windows, MOST_TO_CHOOSE).split(BATCH):
             points = [one[:, median] for one in self._each(windows, numbers)] + self._mapped(windows, numbers)
-            missed = (torch.stack(points) - windows[numbers][1]).nan_to_num().flatten(1).double()
-            products = products + missed @ missed.T / len(chosen)
-        return replace(self, weights=tuple(best_weights(products).tolist()))
+            missed.append((torch.stack(points) - windows[numbers][1]).nan_to_num().flatten(1))
+        return replace(self, weights=tuple(least_absolute(missed).tolist()))
 
     def _each(self, windows: ForecastWindows, numbers: torch.Tensor) -> list[torch.Tensor]:
         """Each GRU sees the windows in its own way: its segments may be longer, it may be told the channel."""
@@ -63,6 +66,24 @@ class Ensemble:
     def _mapped(self, windows: ForecastWindows, numbers: torch.Tensor) -> list[torch.Tensor]:
         frames = windows[numbers][0]
         return [one(frames) for one in self.maps]
+
+
+def least_absolute(missed: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Of members with these errors, batches of (members, points): the mean's absolute error is smallest.
+
+    By least squares in which each point counts the less the more the mean misses it, again and again (iteratively
+    reweighted least squares, Schlossmacher 1973).
+    """
+    weights = torch.full((len(missed[0]),), 1.0 / len(missed[0]), dtype=torch.float64)
+    for _ in range(ROUNDS):
+        products = torch.zeros(())
+        for errors in missed:
+            counted = errors / (weights.float() @ errors).abs().clamp(min=SMALLEST)
+            products = products + counted.double() @ errors.double().T
+        before, weights = weights, best_weights(products)
+        if (weights - before).abs().max() < 1e-4:
+            break
+    return weights
 
 
 def best_weights(products: torch.Tensor) -> torch.Tensor:
