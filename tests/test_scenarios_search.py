@@ -32,6 +32,7 @@ from scenarios.search.plan import Plan
 from scenarios.search.study import ACCEPTED, RETRY, WORKER, bury, counted, open_study
 
 BUDGET = "size_kb=12,step_us=50,memory_mb=60"
+FOUND = "tiny_pi_zero_2w_12kb_50us_60mb"
 
 
 @pytest.fixture
@@ -166,17 +167,17 @@ def test_a_search_survives_kill_9_and_ctrl_c_and_ends_with_a_front_a_recipe_and_
     assert found["best"] in found["front"]
     assert found["best"]["size_kb"] <= 12
     made = bundle.read(found["bundle"])
-    assert made.manifest.name == "tiny_pi_zero_2w"
+    assert made.manifest.name == FOUND
     assert made.device_bytes <= 12_000
     numbers = {point["number"] for point in found["front"]}
     assert {path.name for path in (searched() / "front").iterdir()} == {f"candidate_{n}.py" for n in numbers}
     for number in numbers:
-        assert find(str(searched() / f"front/candidate_{number}.py")).name == f"tiny_pi_zero_2w_{number}"
+        assert find(str(searched() / f"front/candidate_{number}.py")).name == f"{FOUND}_{number}"
     report = json.loads((searched() / "report.json").read_text())
     assert report["command"].startswith("tinyrnn search tiny.py --board pi-zero-2w --budget size_kb=12,")
     assert [promise["kept"] for promise in report["budget"]] == [True, True, True]
     assert "<svg" in Path(found["report"]).read_text()
-    built = json.loads(Path("runs/tiny_pi_zero_2w/report.json").read_text())
+    built = json.loads(Path(f"runs/{FOUND}/report.json").read_text())
     assert built["command"] == f"tinyrnn build {found['recipe']} --seed 0"
 
     assert tinyrnn(*command, "--trials", 3)[0] == 0, "all is there: nothing is trained again"

@@ -24,14 +24,14 @@ from processes import HOUSE
 from scenarios.arabic_commands import SCENARIO as ARABIC
 from scenarios.build import find
 from scenarios.demo import SCENARIO as DEMO
-from scenarios.search import recipe
+from scenarios.search import reach, recipe
 from scenarios.search.boards import Here, machine
-from scenarios.search.cost import Meter
+from scenarios.search.cost import Costs, Meter
 from scenarios.search.front import Point, chosen, front, goes_on
 from scenarios.search.limits import Limits
 from scenarios.search.plan import Plan
 from scenarios.search.rungs import shortened
-from scenarios.search.space import Choice, candidate, fixed, ladder, own_values, size, speech, untried
+from scenarios.search.space import FINE, Choice, candidate, fixed, ladder, own_values, size, speech, untried
 from scenarios.search.study import without_password
 from train.loop import Schedule
 
@@ -148,6 +148,19 @@ def test_a_search_begins_with_the_recipe_at_several_widths():
     assert ladder(ARABIC, held) == [own_values(ARABIC, held)], "what is held is not varied, and nothing is tried twice"
 
 
+def test_the_widest_student_within_the_budget_is_among_the_first():
+    space = speech(ARABIC)
+    rungs = ladder(ARABIC, space, FINE)
+    assert [rungs[0]["hidden"], rungs[-1]["hidden"]] == [160, 40], "from the widest to the narrowest"
+    sizes = iter([60.0, 19.9, 19.0, 12.0])  # the second may not fit any more once it is trained
+
+    def measure(values):
+        return Costs(next(sizes), 10.0, 300.0, float("nan"))  # memory is not measured for each
+
+    assert reach.first_within(rungs, measure, Limits(size_kb=20, memory_mb=30)) == rungs[2]
+    assert reach.first_within(rungs[:2], lambda values: Costs(60.0, 10.0, 300.0, 20.0), Limits(size_kb=20)) is None
+
+
 def test_the_most_accurate_within_the_budget_is_chosen_and_of_equals_the_smallest():
     over = point(0, 0.99, 30, keeps=False)
     assert chosen([over, point(1, 0.9, 9), point(2, 0.9, 8)]) == point(2, 0.9, 8)
@@ -195,7 +208,7 @@ def test_the_recipe_that_is_written_builds_the_chosen_candidate(tmp_path, monkey
     text = recipe.source(typed, base, scenario, point(7, 0.9, 11.5), "tinyrnn search demo")
     Path("found.py").write_text(text)
     assert find("found.py") == replace(scenario, typed="found.py")
-    assert scenario.name == "demo_pi_zero_2w"
+    assert scenario.name == "demo_pi_zero_2w_12kb"
     assert "# Candidate 7, after its short training: 90.0 % on the validation split, 11.5 KB, 10.0 us a step." in text
     assert "student=replace(BASE.student, hidden=24)" in text
     assert "Int8(epochs=2, weights=PowersOfTwo())" in text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from device_runtime.errors import InputError
@@ -11,6 +11,9 @@ from scenarios.search.limits import Limits
 from scenarios.search.space import Choice, Dimension, Value, Values
 
 Measure = Callable[[Values], Costs]
+
+ROOM = 0.01
+"""Trained weights take up to so much more than the random ones that a candidate is measured with before."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,15 @@ def nearest(space: Sequence[Dimension], start: Values, measure: Measure, limits:
             if moved:
                 break
     return at
+
+
+def first_within(points: Iterable[Values], measure: Measure, limits: Limits) -> Values | None:
+    """The first of these points that keeps all limits, with room for what training changes; None where none does."""
+
+    def fits(values: Values) -> bool:
+        return not any(share > -ROOM for share in limits.excess(measure(values).as_dict()).values())
+
+    return next(filter(fits, points), None)
 
 
 def check(space: Sequence[Dimension], start: Values, measure: Measure, memory_mb: Measure, limits: Limits) -> Reached:

@@ -19,9 +19,10 @@ TOLD_APART = ("name", "title", "typed")
 """Fields that are written by hand."""
 
 
-def named(scenario: Scenario, board: str) -> str:
-    """What the found scenario is called."""
-    return re.sub(r"\W", "_", f"{scenario.name}_{board}")
+def named(scenario: Scenario, board: str, limits: Limits) -> str:
+    """What the found scenario is called: what was found within other limits has a name, and a folder, of its own."""
+    within = [f"{limit:g}{name.rpartition('_')[2]}" for name, limit in limits.given.items()]
+    return re.sub(r"\W", "_", "_".join([scenario.name, board, *within]))
 
 
 def write_front(
@@ -44,7 +45,7 @@ def found(base: Scenario, candidate: Scenario, board: str, limits: Limits) -> Sc
     accuracy = base.budget.accuracy if size_kb >= base.budget.size_kb else 0.0
     return replace(
         candidate,
-        name=named(base, board),
+        name=named(base, board, limits),
         title=f"{base.title}, for {board}",
         budget=replace(base.budget, size_kb=size_kb, accuracy=accuracy),
         typed="",

@@ -27,7 +27,7 @@ from scenarios.search.cost import Costs, Meter
 from scenarios.search.crew import Crew
 from scenarios.search.front import Point, chosen, front
 from scenarios.search.plan import Plan
-from scenarios.search.space import Values, candidate, ladder, size
+from scenarios.search.space import FINE, Values, candidate, ladder, size
 from scenarios.search.study import bury, counted, open_study, points, rejected
 from scenarios.search.worker import shared
 
@@ -88,8 +88,11 @@ def run(plan: Plan, workers: int, console: Console, command: str) -> Found:
     plan.make_folder()
     bury(study)
     if not study.get_trials(deepcopy=False):
-        for values in (first.values, *others):  # those over the budget are turned down without a training
-            study.enqueue_trial(values)
+        widest = reach.first_within(ladder(scenario, space, FINE), measure, limits)
+        told = [values for values in (first.values, widest, *others) if values is not None]
+        for i, values in enumerate(told):  # those over the budget are turned down without a training
+            if values not in told[:i]:
+                study.enqueue_trial(dict(values))
     elif counted(study):
         console.print(f"going on: {len(counted(study))} candidates were tried before")
     prepared = shared(plan)

@@ -238,15 +238,19 @@ WIDTHS = frozenset({"hidden", "projection", "channels"})
 LADDER = (0.35, 0.5, 0.7, 1.4, 2.0)
 """Times the widths of the scenario's own student."""
 
+FINE = tuple(factor / 20 for factor in range(40, 5, -1))
+"""The same from the widest to the narrowest, in small steps."""
 
-def ladder(scenario: Scenario, space: Sequence[Dimension]) -> list[dict[str, Value]]:
-    """The scenario's own point, then the same recipe for narrower and wider students.
+
+def ladder(
+    scenario: Scenario, space: Sequence[Dimension], factors: Sequence[float] = (1.0, *LADDER)
+) -> list[dict[str, Value]]:
+    """The scenario's own point, and the same recipe for narrower and wider students, in the order of the factors.
 
     A good recipe at other sizes is most of a front; in so many dimensions chance seldom draws one.
     """
-    own = own_values(scenario, space)
-    rungs = [own]
-    for factor in LADDER:
+    own, rungs = own_values(scenario, space), list[dict[str, Value]]()
+    for factor in factors:
         scaled = {d.name: _nearest(d.values, factor * own[d.name]) for d in space if d.name in WIDTHS}  # type: ignore[operator]  # widths are numbers
         rungs.append(own | scaled)
     return [rung for i, rung in enumerate(rungs) if rung not in rungs[:i]]
