@@ -76,7 +76,7 @@ def test_clips_of_other_words_are_a_promise_where_a_recipe_makes_one(promises):
 
 
 def test_the_decoder_s_window_in_steps_follows_from_the_recipe():
-    assert KEYWORDS.window_steps == round(KEYWORDS.decoder.window_ms / 10 / KEYWORDS.student.stride) == 10
+    assert KEYWORDS.window_steps == round(KEYWORDS.decoder.window_ms / 10 / KEYWORDS.student.stride) == 16
 
 
 def test_a_stage_with_one_training_has_no_number():
