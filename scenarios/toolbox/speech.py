@@ -111,6 +111,7 @@ def quantized() -> dict[str, Int8]:
         "4 bits, calibrated": Int8(weights=Linear(4, range=LeastError())),
         "powers of two, calibrated": Int8(weights=PowersOfTwo()),
         "powers of two, QAT": powers,
+        "powers of two, a unit a matrix, QAT": replace(powers, weights=PowersOfTwo(per="matrix")),
         "4 bits, QAT": replace(powers, weights=Linear(4, range=LeastError())),
         "4 bits without symmetry, QAT": replace(powers, weights=Linear(4, range=LeastError(), symmetric=False)),
         "sums of two powers, QAT": replace(powers, weights=PowersOfTwo(terms=2)),
