@@ -226,6 +226,15 @@ def test_the_top_level_is_the_fixed_one():
     assert (HOUSE / "README.md").is_file()
 
 
+def test_the_readme_shows_every_module_of_the_house_and_none_that_is_gone():
+    tree = (HOUSE / "README.md").read_text().partition("## The house")[2].partition("```\n")[2].partition("```")[0]
+    named = set(re.findall(r"\b[a-z]\w*\.py\b", tree)) - {"test_FOLDER_TOPIC.py"}
+    inside = {path.name for package in PACKAGES for path in (HOUSE / package).rglob("*.py")}
+    at_the_door = {path.name for package in {*PACKAGES} - {"tests"} for path in (HOUSE / package).glob("*.py")}
+    assert sorted(named - inside) == [], "gone"
+    assert sorted(at_the_door - named - {"__init__.py", "__main__.py"}) == [], "not shown"
+
+
 def test_no_file_speaks_of_unfinished_work_or_of_one_machine():
     suffixes = {".py", ".md", ".toml", ".txt", ".json", ".html", ".c", ".h"}
     inside = [path for package in PACKAGES for path in (HOUSE / package).rglob("*") if path.suffix in suffixes]

@@ -143,12 +143,19 @@ def peers(trainings: ForecastTrainings, ours: ForecastEvaluation) -> Iterator[Pe
 
 
 def _beside(name: str, ours: ForecastEvaluation, theirs: ForecastErrors, look_back: int) -> PeerResult:
-    """A peer on the windows that the session told a forecast for: all, but behind a gap as long as a look-back."""
-    by_window = np.stack([theirs.squared.mean(axis=1), theirs.absolute.mean(axis=1)], axis=1)
-    known = np.isfinite(by_window).all(axis=1) & np.isfinite(ours.model.by_window).all(axis=1)
-    mse, mae = by_window[known].mean(axis=0)
+    """A peer on the windows that the session told a forecast for: all, but behind a gap as long as a look-back.
+
+    As for the bundle every reading counts once, so a window of which half was read counts half, in a draw, too.
+    """
+    read = theirs.known.sum(axis=1)
+    known = (read > 0) & np.isfinite(ours.model.by_window).all(axis=1)
+    counts = read[known] / read[known].mean()
+    missed = [
+        np.nansum(e * theirs.known, axis=1)[known] / read[known].mean() for e in (theirs.squared, theirs.absolute)
+    ]
+    mse, mae = (each.mean() for each in missed)
     block = min(look_back, int(known.sum()) // 2)
     squared, absolute = (
-        paired_difference(ours.model.by_window[known, kind], by_window[known, kind], block) for kind in (0, 1)
+        paired_difference(counts * ours.model.by_window[known, kind], missed[kind], block) for kind in (0, 1)
     )
     return PeerResult(name, float(mse), float(mae), squared, absolute)
