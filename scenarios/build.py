@@ -79,7 +79,7 @@ def build(args: argparse.Namespace) -> int:
         if not args.data.is_dir():
             raise InputError(f"there is no data folder {args.data}. Correct --data, or leave it out to download.")
         os.environ["TINYRNN_DATA"] = str(args.data.resolve())
-    folders.make(args.runs, "the folder of runs", "--runs")
+    folders.check(args.runs, "the folder of runs", "--runs")
     import torch
     from rich.console import Console
 

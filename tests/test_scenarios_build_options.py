@@ -103,12 +103,18 @@ def test_a_scenario_s_file_may_hold_a_data_set_of_its_own(tmp_path):
     assert find(str(tmp_path / "own.py")).notes == ("mine",)
 
 
-def test_a_folder_of_runs_that_cannot_be_made_is_told_before_anything_else(tinyrnn, tmp_path):
+def test_a_folder_of_runs_that_cannot_be_made_is_told_before_anything_else(tinyrnn, tmp_path, monkeypatch):
     taken = tmp_path / "taken"
     taken.write_text("a file")
     code, _, complaint = tinyrnn("build", "demo", "--runs", taken)
     assert code == 2
-    assert complaint.startswith(f"tinyrnn: the folder of runs {taken} cannot be made: File exists. Expected a folder")
+    assert complaint.startswith(
+        f"tinyrnn: the folder of runs {taken} cannot be made: {taken} is a file. Expected a folder"
+    )
+    monkeypatch.setattr("os.access", lambda path, mode: path != tmp_path)
+    _, _, complaint = tinyrnn("build", "demo", "--runs", tmp_path / "new" / "runs")
+    assert f"new/runs cannot be made: {tmp_path} cannot be written to. Expected a folder" in complaint
+    assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize(

@@ -248,7 +248,7 @@ def test_what_cannot_be_compared_is_refused_in_one_line(place, capsys, tmp_path)
     (tmp_path / "taken").write_text("a file")
     taken = refused(capsys, a, place / "b.bundle", data, "--out", tmp_path / "taken")
     assert "the report's folder" in taken
-    assert "cannot be made: File exists. Expected a folder" in taken
+    assert "taken is a file. Expected a folder" in taken
     assert "is for keyword_spotting, but" in refused(capsys, a, tmp_path / "a.bundle", data)
     assert "Name two bundles of one task" in refused(capsys, a, tmp_path / "a.bundle", data)
     write_estimator(tmp_path / "life.bundle")

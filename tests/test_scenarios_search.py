@@ -264,9 +264,7 @@ def test_a_runs_folder_that_cannot_be_is_told_before_a_training(tinyrnn, monkeyp
     code, _, complaint = tinyrnn("search", "tiny.py", "--board", "pi-5", "--runs", "taken", *storage)
     assert code == 2
     assert complaint.startswith("tinyrnn: the search's folder taken/tiny.search/pi-5-")
-    assert complaint.endswith(
-        "cannot be made: Not a directory. Expected a folder that can be written to, correct --runs"
-    )
+    assert complaint.endswith("taken is a file. Expected a folder that can be written to, correct --runs")
 
 
 def test_the_verb_is_declared():

@@ -47,7 +47,7 @@ def compare(args: argparse.Namespace) -> int:
     check(first, second)
     args.engine = args.engine or engines.DEFAULT
     folder = args.out or Path("runs") / f"{_name(args.first)}.{_name(args.second)}.compared"
-    folders.make(folder, "the report's folder", "--out")
+    folders.check(folder, "the report's folder", "--out")
     found = TASKS[first.manifest.task](first, second, args)
     page, _ = write(found.page(typed(args)), folder, render)
     if args.json:

@@ -85,7 +85,8 @@ class Plan:
 
     def make_folder(self) -> None:
         """Before anything takes long; InputError where that cannot be."""
-        folders.make(self.folder / WORKERS, "the search's folder", "--runs")
+        folders.check(self.folder, "the search's folder", "--runs")
+        (self.folder / WORKERS).mkdir(parents=True, exist_ok=True)
 
     @property
     def study_name(self) -> str:
