@@ -172,7 +172,8 @@ class Trainings:
         by_teacher = loss is clip_loss
         home = self.teacher_folder if self.teacher_folder and by_teacher else self.folder
         heard = (self.scenario.teacher_warp,) if by_teacher else (self.scenario.touch, self.taught[0].made_by, loss)
-        told = repr((self.scenario.mix, heard, schedule, seed, settings))
+        content = (self.train.content, self.validation.content)
+        told = repr((self.scenario.mix, content, heard, schedule, seed, settings))
         digest = hashlib.sha256(told.encode())
         for start in model.state_dict().values():  # what it starts from: another student is another pruning
             digest.update(start.numpy().tobytes())

@@ -26,8 +26,10 @@ from compress.structured import RemoveUnits
 from device_runtime import arithmetic, engines
 from device_runtime import bundle as bundles
 from device_runtime.errors import InputError
+from device_runtime.recordings import read_audio
 from export.onnx import Onnx
 from scenarios import bundling, pipeline, training
+from sounds import wav_bytes
 from train.cells import Bidirectional, Lstm
 from train.teacher import ensemble
 
@@ -76,6 +78,16 @@ def test_teachers_of_several_kinds_teach_one_student(house, scenario, tmp_path):
     assert torch.allclose(torch.from_numpy(clips.taught), expected, atol=0.02)
     assert clips.hints.shape == (len(clips), 2 * (scenario.teacher.hidden + 4))
     assert 0 <= trainings.student_value(trainings.student(0)) <= 1
+
+
+def test_a_teacher_of_other_recordings_in_the_same_folders_is_another_one(tmp_path):
+    recipe = tiny_scenario.recipe(tmp_path / "data")
+    first = training.Trainings(recipe, tmp_path, tmp_path / "cache")
+    assert len(first.teachers) == 1
+    talk = recipe.mix.negatives[0].recordings("train")[0].path
+    talk.write_bytes(wav_bytes(read_audio(talk) / 2))
+    assert len(training.Trainings(recipe, tmp_path, tmp_path / "cache").teachers) == 1
+    assert len(list(tmp_path.glob("teacher-0-*.ckpt"))) == 2
 
 
 def without_native(names):

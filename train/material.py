@@ -111,6 +111,14 @@ class Material:
             digest.update(noise.tobytes())
         return Surroundings(self.noises, _Spoken(self.clips), digest.hexdigest()[:16])
 
+    @cached_property
+    def content(self) -> str:
+        """A digest of what there is to hear: with other recordings in the same folders a training is another."""
+        digest = hashlib.sha256(self.clips.key.encode())
+        for long in (*self.noises, *self.speech):
+            digest.update(long.tobytes())
+        return digest.hexdigest()[:16]
+
     def copies(self) -> list[FeatureSet]:
         """The split heard in every way of the mix: one feature set each."""
         count = len(self.mix.hearings)
