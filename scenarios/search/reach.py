@@ -12,7 +12,7 @@ from scenarios.search.space import Choice, Dimension, Value, Values
 
 Measure = Callable[[Values], Costs]
 
-ROOM = 0.01
+ROOM = 0.05
 """Trained weights take up to so much more than the random ones that a candidate is measured with before."""
 
 

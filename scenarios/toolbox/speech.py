@@ -26,6 +26,7 @@ from scenarios.training import Trainings
 from train.cells import FastGrnn, Gru, Lstm, MinGru, Sru, Vanilla
 from train.data.cache import cache_folder
 from train.sizing import sized
+from train.student import StudentConfig
 
 __all__ = ["NAME", "SHOWN", "contest", "contestants", "trainings"]
 
@@ -71,6 +72,8 @@ def contestants() -> Iterator[Contestant]:
         yield Contestant("quantized", name, _then(int8))
     for name, methods in composed().items():
         yield Contestant("composed", name, _then(*methods))
+    for name, student in searched().items():
+        yield Contestant("searched", name, replace(_then(*SEARCHED), student=student))
     yield Contestant("taught", "labels only", replace(_then(Int8()), soft=0.0))
     yield Contestant("taught", "with the teacher's hint", replace(_then(Int8()), hint=1.0))
 
@@ -132,6 +135,21 @@ def composed() -> dict[str, tuple[Method, ...]]:
             replace(single, sparsity=0.5, smallest=512),
             powers,
         ),
+    }
+
+
+SEARCHED = replace(BLOCKS, sparsity=0.65, block=(1, 1)), quantized()["powers of two, QAT"]
+
+
+def searched() -> dict[str, StudentConfig]:
+    """The best that a search began with or found within a budget: always single zeros, then powers of two.
+
+    tinyrnn search scenarios/toolbox/start.py --quick --trials 2 --board pi-zero-2w --budget size_kb=10
+    """
+    return {
+        "within 10 KB": replace(BASE.student, cell=Sru()),
+        "within 20 KB": replace(BASE.student, channels=20, projection=48, hidden=104),
+        "within 50 KB": replace(BASE.student, channels=32, projection=64, hidden=160),
     }
 
 
