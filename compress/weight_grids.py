@@ -111,10 +111,15 @@ class PowersOfTwo:
         return _levels(weight, torch.cat([-above.flip(0), torch.zeros(1), above]), self.range, self.per)
 
 
+def deployable(levels: Levels) -> bool:
+    """Whether engines can hold the codes."""
+    return float(levels.codes.abs().max()) <= INT8_MAX
+
+
 def check_deployable(levels: Levels) -> None:
     """InputError where engines could not hold the codes."""
-    largest = float(levels.codes.abs().max())
-    if largest > INT8_MAX:
+    if not deployable(levels):
+        largest = float(levels.codes.abs().max())
         raise InputError(
             f"the weights have codes up to {largest:.0f}, but engines hold up to {INT8_MAX}: 16 bits, and 8 without "
             "symmetry, can be measured in torch alone. For a bundle choose Linear(8), Linear(4) or PowersOfTwo()."

@@ -159,6 +159,8 @@ def _forecast(decoder: Fields, frontend: Fields, labels: tuple[str, ...], frame_
     for key, low, high in (("coverage", 0.01, 0.99), ("rate", 0.0, 1.0), ("drift", 1e-12, 0.5)):
         if key in decoder.values:
             decoder.number(key, low, high)
+    if "near" in decoder.values:
+        decoder.integer("near", 1, MAX_HORIZON)
     for key in ("below", "above"):
         if key in decoder.values:
             decoder.numbers(key, -MAX_OFFSET, MAX_OFFSET)

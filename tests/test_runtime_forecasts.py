@@ -91,6 +91,20 @@ def test_a_missing_reading_teaches_nothing():
     assert (other.snapshot()["offset"].reshape(2, 2, 4)[1, 1, :2] > 0).all()
 
 
+def test_far_ahead_the_interval_follows_more_slowly():
+    """One reading beyond the upper end at each of four steps ahead: at full rate up to two, then by the root."""
+    made = decoder(rate=0.1, near=2)
+    for _ in range(3):
+        made.push(step(RISING, values=[[10, 5.0], [10, 5.0]]))
+    up = made.snapshot()["offset"].reshape(2, 2, 4)[1, 1] / made.snapshot()["scale"][1]
+    like = decoder(rate=0.1)
+    for _ in range(3):
+        like.push(step(RISING, values=[[10, 5.0], [10, 5.0]]))
+    full = like.snapshot()["offset"].reshape(2, 2, 4)[1, 1] / like.snapshot()["scale"][1]
+    assert (full > 0).all()
+    np.testing.assert_allclose(up / full, np.sqrt([1, 1, 2 / 3, 2 / 4]), rtol=0.02)
+
+
 @pytest.mark.parametrize("every", [1, 2, 3, 4])
 def test_each_value_is_held_against_the_forecast_that_told_it(every):
     """A forecaster that is right to the last bit learns that its interval may be as good as nothing."""

@@ -41,6 +41,7 @@ WRONG = {
     r"decoder\.positions must be a whole number from 1 to 1000, got 0": (FORECAST, "positions", 0),
     r"decoder\.coverage must be a number from 0\.01 to 0\.99, got 1": (FORECAST, "coverage", 1),
     r"decoder\.rate must be a number from 0 to 1, got -1": (FORECAST, "rate", -1),
+    r"decoder\.near must be a whole number from 1 to 10,?000, got 0": (FORECAST, "near", 0),
     r"decoder\.drift must be a number from 1e-12 to 0\.5, got 0": (FORECAST, "drift", 0),
     r"decoder\.below\[0\] must be a number from -1e\+06 to 1e\+06, got 1e\+99": (FORECAST, "below", [1e99]),
     r"decoder\.scale must be a number from 1e-12 to 1e\+12, got 0": (ESTIMATE, "scale", 0),

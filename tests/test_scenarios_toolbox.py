@@ -10,6 +10,7 @@ import test_scenarios_forecasting as waves
 import tiny_scenario
 from compress.prune import Prune
 from compress.quantize import Int8
+from compress.weight_grids import Linear
 from device_runtime.errors import InputError
 from scenarios.toolbox import __main__ as toolbox
 from scenarios.toolbox import forecast, page, speech
@@ -154,6 +155,17 @@ def test_a_cell_that_no_engine_runs_competes_in_torch(tiny, capsys, monkeypatch)
     assert set(told["measured"]) == {"warm", "cold"}
     assert told["weights"] == weights(shape, labels=4)
     assert told["device_bytes"] - told["weights"] == 8 * (4 + 24 + 64 + 4), "rows: convolution, projection, cell, head"
+
+
+def test_weights_of_more_codes_than_engines_hold_compete_in_torch(tiny, capsys, monkeypatch):
+    wide = Contestant("quantized", "16 bits", replace(speech.BASE, compress=(Int8(weights=Linear(16)),)))
+    monkeypatch.setattr(speech, "contestants", lambda: iter([wide]))
+    assert toolbox.main(["arabic_commands", "--seeds", "1", "--runs", str(tiny / "runs")]) == 0
+    assert "| - | " in capsys.readouterr().out
+    told = json.loads((tiny / "runs/toolbox/arabic_commands/outcomes/quantized-16-bits-0.json").read_text())
+    assert set(told["measured"]) == {"warm", "cold"}
+    assert told["device_bytes"] > 2 * told["weights"] == 2 * weights(speech.BASE.student, labels=4)
+    assert told["nonzeros"] > 0.99 * told["weights"]
 
 
 def test_rounded_matrices_are_codes_times_a_scale_a_row():

@@ -5,6 +5,10 @@ offset that follows a quantile of what the model's own quantile got wrong. As re
 grows by `rate * (1 - miss)` of the channel's usual error there, one that held shrinks by `rate * miss`; so in the long
 run a share of `miss = (1 - coverage) / 2` of the readings lies beyond either end, whatever the series does (quantile
 tracking: Angelopoulos, Candes, Tibshirani 2023, arXiv:2307.16895, after Gibbs, Candes 2021, arXiv:2106.00193).
+
+What is told k samples ahead is judged k samples later, and neighbouring readings err together: an offset that follows
+them at full rate chases the weather of a month ago. Beyond `near` samples ahead the rate falls with the square root of
+the distance.
 """
 
 from __future__ import annotations
@@ -38,8 +42,8 @@ class ForecastDecoder:
     Scores are those of `segment` samples ahead by quantile, and so on to the horizon: (channels, positions * quantiles
     * segment). `labels` name the quantiles, p10 for the tenth percentile, the median in the middle. `below` and `above`
     are how far the interval first reaches beyond the outer quantiles, in deviations of the channel, from validation
-    data: one number, one a position, or one a channel and position. `drift` is the risk of a false Drift (ADWIN's
-    delta); without it none is told.
+    data: one number, one a position, or one a channel and position. Up to `near` samples ahead they follow at the full
+    `rate`, without it all do. `drift` is the risk of a false Drift (ADWIN's delta); without it none is told.
     """
 
     def __init__(
@@ -51,14 +55,16 @@ class ForecastDecoder:
         below: Sequence[float] = (0.0,),
         above: Sequence[float] = (0.0,),
         rate: float = 0.02,
+        near: int | None = None,
         drift: float | None = None,
     ):
         check_quantiles(labels)
         self.quantiles, self._sensors = len(labels), sensors
         self.horizon = positions * sensors.segment
-        self._miss, self._rate = (1 - coverage) / 2, rate
+        self._miss = (1 - coverage) / 2
         self._first = np.stack([self._offsets("below", below, positions), self._offsets("above", above, positions)])
         self._ahead = np.arange(self.horizon)
+        self._rate = rate * np.sqrt(np.minimum(1.0, (near or self.horizon) / (self._ahead + 1)))
         self._alive = -(-self.horizon // sensors.every)
         """Forecasts whose last value has not been read yet."""
 

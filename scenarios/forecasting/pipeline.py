@@ -127,6 +127,7 @@ def manifest(trainings: ForecastTrainings, below: list[float], above: list[float
             "below": below,
             "above": above,
             "rate": scenario.intervals.rate,
+            "near": scenario.intervals.near,
         },
         card=card,
     )

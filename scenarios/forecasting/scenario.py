@@ -47,6 +47,9 @@ class Intervals:
     rate: float = 0.02
     """How fast the width follows what was missed lately."""
 
+    near: int = 24
+    """Up to so many samples ahead; farther it follows more slowly."""
+
 
 @dataclass(frozen=True)
 class ForecastScenario:

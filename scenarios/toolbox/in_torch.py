@@ -1,6 +1,8 @@
-"""Students that no engine runs compete in torch: their matrices on the int8 grid, all else that they compute in float.
+"""Students that no engine runs compete in torch.
 
-What an exact int8 arithmetic would cost them beyond that is little: a GRU loses 0.3 points at most.
+Those of other cells have their matrices on the int8 grid and compute all else in float: what an exact int8 arithmetic
+would cost them beyond that is little, a GRU loses 0.3 points at most. Those whose weights have more codes than int8
+compute as the device would if it could hold them.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ import math
 import torch
 from torch import nn
 
+from compress.rows import ONE, Rows
+from compress.weight_grids import deployable
 from device_runtime.fixed_point import INT8_MAX
 from scenarios import measure
 from scenarios.clips_heard import features
@@ -22,26 +26,39 @@ ROW_BYTES = 8
 
 
 def in_torch(contestant: Contestant, seed: int, trainings: Trainings, student: nn.Module, train_s: float) -> Outcome:
-    """What `outcome` tells of a bundle, of a float student that has none: no native file, no speed, no proof."""
-    heard = rounded(student)
+    """What `outcome` tells of a bundle, of a student that has none: no native file, no speed, no proof."""
+    coded = _rows(student)
+    heard = student if coded else rounded(student)
     cold, warm = features(trainings, "test")
     clips = {"warm": warm, "cold": cold}
-    grids = [matrix for matrix in heard.parameters() if matrix.ndim == 2]
-    weights = sum(matrix.numel() for matrix in grids)
+    with torch.no_grad():
+        matrices = [each.parts(ONE)[0] for each in coded] or [one for one in heard.parameters() if one.ndim == 2]
+    bits = max((math.ceil(math.log2(len(each.levels().codes))) for each in coded), default=8)
+    weights = sum(matrix.numel() for matrix in matrices)
     return Outcome(
         group=contestant.group,
         name=contestant.name,
         seed=seed,
         measured={name: measure.streamed(trainings, heard, said) / len(said) for name, said in clips.items()},
         validation=trainings.student_value(heard),
-        device_bytes=weights + ROW_BYTES * sum(len(matrix) for matrix in grids),
+        device_bytes=weights * bits // 8 + ROW_BYTES * sum(len(matrix) for matrix in matrices),
         native_bytes=0,
         weights=weights,
-        nonzeros=sum(int(torch.count_nonzero(matrix)) for matrix in grids),
+        nonzeros=sum(int(torch.count_nonzero(matrix)) for matrix in matrices),
         step_us=math.nan,
         train_s=train_s,
         differing_bits=0,
     )
+
+
+def beyond_engines(student: nn.Module) -> bool:
+    """Whether a quantized student has codes that no engine could hold."""
+    return not all(deployable(each.levels()) for each in _rows(student))
+
+
+def _rows(student: nn.Module) -> list[Rows]:
+    """The matrices of a quantized student; none of a float one."""
+    return [module for module in student.modules() if isinstance(module, Rows)]
 
 
 def rounded(student: nn.Module) -> nn.Module:

@@ -106,9 +106,11 @@ def factored() -> dict[str, Method]:
 
 
 def quantized() -> dict[str, Int8]:
-    """Weights on other grids than 255 levels a row; all of them run on every engine."""
+    """Weights on other grids than 255 levels a row: all but the first two run on every engine."""
     powers = Int8(epochs=QAT, learning_rate=4e-3, weights=PowersOfTwo())
     return {
+        "16 bits, calibrated": Int8(weights=Linear(16)),
+        "8 bits without symmetry, calibrated": Int8(weights=Linear(8, range=LeastError(), symmetric=False)),
         "8 bits, a unit a matrix, calibrated": Int8(weights=Linear(8, per="matrix")),
         "8 bits, least error, calibrated": Int8(weights=Linear(8, range=LeastError())),
         "4 bits, calibrated": Int8(weights=Linear(4, range=LeastError())),

@@ -20,7 +20,7 @@ from scenarios.model_card import model_card
 from scenarios.pipeline import manifest, stream_of_tests
 from scenarios.scenario import Scenario
 from scenarios.toolbox.contestant import Contestant, Outcome, outcome
-from scenarios.toolbox.in_torch import in_torch
+from scenarios.toolbox.in_torch import beyond_engines, in_torch
 from scenarios.training import Trainings
 from train.features import feature_vectors
 
@@ -34,7 +34,7 @@ SHARED = ("copies", "validation_copies")
 def contest(contestant: Contestant, seed: int, trainings: Trainings, folder: Path) -> Outcome:
     """Build the contestant's bundle in `folder` and measure it; `trainings` holds the data and the teacher.
 
-    A recipe that compresses nothing has no bundle and is measured in torch.
+    A recipe that compresses nothing, or to more codes than engines hold, has no bundle and is measured in torch.
     """
     recipe = contestant.scenario
     if not isinstance(recipe, Scenario):
@@ -46,7 +46,7 @@ def contest(contestant: Contestant, seed: int, trainings: Trainings, folder: Pat
         started = time.process_time()
     _, student = in_turn(student, recipe.compress, own)[-1]
     train_s = time.process_time() - started
-    if not recipe.compress:
+    if not recipe.compress or beyond_engines(student):
         return in_torch(contestant, seed, own, student, train_s)
     if not isinstance(student, Int8Student):
         raise InputError(f"{contestant.name} does not end in int8, so it cannot be bundled. Put Int8 last.")
