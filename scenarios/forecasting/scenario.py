@@ -47,7 +47,7 @@ class Intervals:
     rate: float = 0.02
     """How fast the width follows what was missed lately."""
 
-    near: int = 24
+    near: int = 48
     """Up to so many samples ahead; farther it follows more slowly."""
 
 
