@@ -53,7 +53,7 @@ def worth_masks(worths: Sequence[torch.Tensor], block: Block, sparsity: float) -
     weakest = together.argsort()[: int(sparsity * together.numel())]
     keep = torch.ones(together.numel())
     keep[weakest] = 0
-    keep[together.isinf()] = 1
+    keep[together == math.inf] = 1
     parts = keep.split([strength.numel() for strength in strengths])
     return [
         _spread(part.view_as(strength), block, worth)
@@ -62,7 +62,10 @@ def worth_masks(worths: Sequence[torch.Tensor], block: Block, sparsity: float) -
 
 
 def _strength(worth: torch.Tensor, block: Block) -> torch.Tensor:
-    """The mean in each block: (rows of blocks, columns of blocks)."""
+    """The mean in each block: (rows of blocks, columns of blocks).
+
+    What is zero already (-inf) counts as worth nothing, and a block of such weights alone goes first.
+    """
     rows, columns = worth.shape
     high, wide = block
     edges = (0, -columns % wide, 0, -rows % high)
@@ -70,7 +73,9 @@ def _strength(worth: torch.Tensor, block: Block) -> torch.Tensor:
     def per_block(x: torch.Tensor) -> torch.Tensor:
         return functional.pad(x, edges).unfold(0, high, high).unfold(1, wide, wide).sum(dim=(2, 3))
 
-    return per_block(worth) / per_block(torch.ones_like(worth))
+    gone = worth == -math.inf
+    strength = per_block(worth.masked_fill(gone, 0.0)) / per_block(torch.ones_like(worth))
+    return strength.masked_fill(per_block((~gone).to(worth.dtype)) == 0, -math.inf)
 
 
 def _spread(kept: torch.Tensor, block: Block, like: torch.Tensor) -> torch.Tensor:

@@ -81,6 +81,11 @@ class Prune:
         if self.score.batches:
             evidence.look(student, bench.losses(student, self.score.batches))
         shares = [self._shares(student, weight) for weight in evidence.of]
+        if self.gates is not None and self.gates not in shares:
+            raise InputError(
+                f"pruning got gates {self.gates}, but this model has no matrix of a GRU with {self.smallest} weights "
+                "or more, whose rows are those of r, z and n. Leave gates out, or lower smallest."
+            )
 
         def zero(part: float) -> None:
             before(part)

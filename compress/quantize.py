@@ -86,8 +86,17 @@ def calibrate(
     return Int8Student(model, 2.0 ** math.floor(math.log2(input_gain)), gains, factor_gains, grids, units)
 
 
+def _some(values: torch.Tensor) -> torch.Tensor:
+    """Whole rows, drawn at random: at equal distances some features, or some steps, might never be seen."""
+    rows = values.flatten(0, -2)
+    wanted = max(1, MOST_VALUES // rows.shape[1])
+    if len(rows) <= wanted:
+        return rows
+    return rows[torch.randint(len(rows), (wanted,), generator=torch.Generator().manual_seed(0))]
+
+
 def _gain(values: torch.Tensor, activations: Range) -> float:
-    some = values.reshape(1, -1)[:, :: max(1, values.numel() // MOST_VALUES)]
+    some = _some(values).reshape(1, -1)
     share = float(activations.shares(some, _INT8_CODES))
     largest = values if share == 1 else some  # a share is of the largest of the values that it was found with
     return INT8_MAX / max(float(largest.abs().max()) * share, 1e-6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -137,7 +138,7 @@ class Evidence:
         """Learn from the gradients that are there now, which are of the weights as last remembered."""
         with torch.no_grad():
             for weight, so_far, before in zip(self.of, self.learned, self.before, strict=False):
-                if weight.grad is not None:
+                if weight.grad is not None and bool(weight.grad.isfinite().all()):  # a float16 step may overflow
                     so_far.copy_(self.score.learned(so_far, before * weight.grad))
 
     def remember(self) -> None:
@@ -146,8 +147,7 @@ class Evidence:
             before.copy_(weight.detach())
 
     def worths(self) -> list[torch.Tensor]:
-        """Of each weight, in the order and shapes of the weights."""
+        """Of each weight, in the order and shapes of the weights; -inf where it is zero already and stays so."""
         learned = self.learned or self.of
-        return [
-            self.score.worth(weight.detach(), known.detach()) for weight, known in zip(self.of, learned, strict=True)
-        ]
+        told = ((weight.detach(), known.detach()) for weight, known in zip(self.of, learned, strict=True))
+        return [self.score.worth(weight, known).masked_fill(weight == 0, -math.inf) for weight, known in told]

@@ -33,6 +33,7 @@ from scenarios.scenario import Budget, Scenario
 from scenarios.shorter import shorter
 from scenarios.thresholds import choose_thresholds
 from scenarios.training import Trainings
+from scenarios.untrained import untrained
 from train.data.cache import cache_folder
 from train.features import feature_vectors
 from train.loop import Schedule
@@ -51,6 +52,7 @@ def run(scenario: Scenario, runs: Path, console: Console | None = None, options:
     folder = runs / scenario.name
     look_for_data(scenario)
     refuse_other_cells(scenario.student)
+    untrained(scenario)  # what cannot be made is refused now, not after an hour of training
     trainings = Trainings(scenario, folder / "checkpoints", cache_folder() / "features", runs / TEACHERS)
     console.print(f"[bold]{escape(scenario.title)}[/]: {escape(', '.join(trainings.labels))}", soft_wrap=True)
     # heard now: a bar within the bar of a training would leave empty lines in a log

@@ -15,6 +15,7 @@ from compress.blocks import block_mask, worth_masks
 from compress.prune import Prune, keep_zeros
 from compress.quantize import Int8
 from device_runtime.errors import InputError
+from train.cells import Sru
 from train.student import Student, StudentConfig
 
 STEPS = 20
@@ -167,6 +168,12 @@ def test_each_gate_has_its_own_sparsity(ramp):
     for matrix in pruned.grus[0].all_weights[0][:2]:
         assert [round(zeros(rows), 3) for rows in matrix.chunk(3)] == [0.0, 0.5, 0.75]
     assert zeros(pruned.dense[1].affine.weight) == pytest.approx(0.4, abs=0.01)
+
+
+def test_gates_are_refused_where_there_are_none():
+    srus = Student(StudentConfig(channels=6, projection=20, hidden=64, cell=Sru()), labels=5)
+    with pytest.raises(InputError, match=r"gates \(0.0, 0.5, 0.75\), but this model has no matrix of a GRU with 2048"):
+        Prune(sparsity=0.4, epochs=1, gates=(0.0, 0.5, 0.75)).apply(srus, Bench())
 
 
 def test_in_the_model_s_scope_blocks_of_all_matrices_compete():

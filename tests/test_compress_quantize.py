@@ -14,7 +14,8 @@ import torch
 
 from compress.lowrank import LowRank
 from compress.qat import Int8Student
-from compress.quantize import Int8, calibrate
+from compress.quantize import Int8, _gain, calibrate
+from compress.ranges import LeastError, Percentile
 from compress.ranks import Fixed
 from compress.structured import RemoveUnits
 from device_runtime.errors import InputError
@@ -54,6 +55,14 @@ def test_the_largest_values_seen_become_127_and_the_features_take_a_power_of_two
     for dense, gain in zip(student.dense, int8.output_gains, strict=True):
         x = dense(x).detach()
         assert float(gain) * float(x.max()) == pytest.approx(127, rel=1e-5)
+
+
+@pytest.mark.parametrize("taken", [Percentile(99.9), LeastError()], ids=repr)
+def test_no_feature_escapes_a_range_whatever_the_shape(taken):
+    """Of 1,000 clips of 40 steps, every eighth value alone would be of every eighth feature alone."""
+    values = torch.randn(1000, 40, 56, generator=torch.Generator().manual_seed(0))
+    values[..., ::8] *= 0.01
+    assert 127 / _gain(values, taken) > 2
 
 
 def test_silent_frames_and_dead_units_do_not_break_calibration(student):

@@ -66,6 +66,18 @@ def test_movement_keeps_a_small_weight_that_grows_and_drops_a_large_one_that_shr
     assert left(Movement(), weight=weight, bench=bench) == [[0, 1, 1, 0]]
 
 
+def test_what_was_zero_before_is_counted_among_the_zeros():
+    weight = [[0.0, 0.0, 3.0, 4.0]]  # movement: 0, 0 and below: to be driven to zero is worth less than to be there
+    shrinking = Bench([[1.0, 1.0, 1.0, 1.0]])
+    assert left(Movement(), weight=weight, bench=shrinking) == [[0, 0, 1, 1]]
+
+
+def test_a_step_that_overflows_teaches_a_score_nothing():
+    weight, once = [[1.0, 2.0, 3.0, 4.0]], [[4.0, 3.0, 0.5, 0.1]]
+    overflowing = Bench([[float("inf"), 1.0, float("nan"), 1.0]], once)
+    assert left(Gradient(batches=2), weight=weight, bench=overflowing) == [[1, 1, 0, 0]]
+
+
 def test_a_gradient_s_sign_does_not_matter_and_batches_do_not_cancel():
     there_and_back = Bench([[1.0, 0.1, 0.1, 0.1]], [[-1.0, 0.1, 0.1, 0.1]])
     weight = [[1.0, 1.0, 1.1, 1.2]]

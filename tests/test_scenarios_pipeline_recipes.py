@@ -19,10 +19,13 @@ pytest.importorskip("ai_edge_litert", reason="a bundle is proved on LiteRT")
 import torch
 
 import tiny_scenario
+from compress.lowrank import LowRank
 from compress.prune import Prune
 from compress.quantize import Int8
+from compress.ranks import Fixed
 from compress.scores import Gradient, Movement
 from compress.structured import RemoveUnits
+from compress.weight_grids import Linear
 from device_runtime import arithmetic, engines
 from device_runtime import bundle as bundles
 from device_runtime.errors import InputError
@@ -65,6 +68,21 @@ def test_a_student_that_could_not_be_deployed_is_refused_before_it_is_trained(sc
         InputError, match="a student with cells of lstm is trained and compared, but only gru and sru are"
     ):
         pipeline.run(lstm, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("compress", "told"),
+    [
+        ((LowRank(Fixed(200), epochs=1), Int8()), "rank"),
+        ((Prune(sparsity=0.5, epochs=2),), "ends with pruned, but a bundle holds int8. Put Int8 last."),
+        ((Int8(weights=Linear(16)),), "codes up to 32767, but engines hold up to 127"),
+    ],
+    ids=["rank", "float", "16 bits"],
+)
+def test_what_no_bundle_can_hold_is_refused_before_anything_is_trained(scenario, tmp_path, compress, told):
+    with pytest.raises(InputError, match=told):
+        pipeline.run(replace(scenario, compress=compress), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -29,7 +29,7 @@ from processes import HOUSE
 from scenarios.build import find
 from scenarios.search.crew import NOTHING_NEW, Crew
 from scenarios.search.plan import Plan
-from scenarios.search.study import ACCEPTED, RETRY, WORKER, bury, counted, open_study
+from scenarios.search.study import ACCEPTED, RETRY, WORKER, counted, open_study
 
 BUDGET = "size_kb=12,step_us=50,memory_mb=60"
 FOUND = "tiny_pi_zero_2w_12kb_50us_60mb"
@@ -193,30 +193,6 @@ def test_a_journal_that_was_cut_is_read_to_where_it_is_whole(tmp_path, tinyrnn):
     assert len(open_study(plan).get_trials()) == 1
     open_study(plan).enqueue_trial({"hidden": 24})
     assert len(open_study(plan).get_trials()) == 2
-
-
-def test_a_candidate_that_kills_its_workers_is_given_up(tinyrnn):
-    study = open_study(Plan("tiny.py", "host", "", 1, "runs"))
-    study.enqueue_trial({"hidden": 16})
-    for _ in range(5):
-        trial = study.ask()
-        trial.suggest_int("hidden", 8, 160, step=8)
-        trial.set_user_attr(WORKER, {"lock": "nowhere", "host": os.uname().nodename, "pid": 1})
-        assert bury(study) == 1
-        assert bury(study) == 0
-        if not study.get_trials(states=(TrialState.WAITING,)):
-            break
-    assert [trial.user_attrs.get(RETRY, 0) for trial in study.get_trials()] == [0, 1, 2]
-
-
-def test_a_worker_of_another_machine_is_dead_when_it_was_not_heard_of_for_long(tinyrnn):
-    study = open_study(Plan("tiny.py", "host", "", 1, "runs", storage="sqlite:///search.db"))
-    for heard in (time.time(), time.time() - 3600):
-        trial = study.ask()
-        trial.set_user_attr(WORKER, {"lock": "nowhere", "host": "elsewhere", "pid": 1})
-        trial.set_user_attr("heard", heard)
-    assert bury(study) == 1
-    assert [trial.state for trial in study.get_trials()] == [TrialState.RUNNING, TrialState.FAIL]
 
 
 def test_workers_that_cannot_work_end_the_search_with_their_own_words(tinyrnn, monkeypatch):

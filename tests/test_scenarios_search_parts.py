@@ -27,12 +27,11 @@ from scenarios.demo import SCENARIO as DEMO
 from scenarios.search import reach, recipe
 from scenarios.search.boards import Here, machine
 from scenarios.search.cost import Costs, Meter
-from scenarios.search.front import Point, chosen, front, goes_on
+from scenarios.search.front import Point, chosen, front, goes_on, within
 from scenarios.search.limits import Limits
 from scenarios.search.plan import Plan
 from scenarios.search.rungs import shortened
 from scenarios.search.space import FINE, Choice, candidate, fixed, ladder, own_values, size, speech, untried
-from scenarios.search.study import without_password
 from train.loop import Schedule
 
 
@@ -87,7 +86,7 @@ def test_every_value_of_every_dimension_makes_another_scenario():
 def test_the_own_point_of_a_scenario_is_its_recipe_where_that_is_on_the_grid():
     space = speech(DEMO)
     own = own_values(DEMO, space)
-    assert own["hidden"], own["block"] == (48, "8x2")
+    assert (own["hidden"], own["block"]) == (48, "8x2")
     assert candidate(DEMO, space, own) == DEMO
     assert own_values(ARABIC, speech(ARABIC))["sparsity"] == 0.65
 
@@ -165,6 +164,13 @@ def test_the_most_accurate_within_the_budget_is_chosen_and_of_equals_the_smalles
     over = point(0, 0.99, 30, keeps=False)
     assert chosen([over, point(1, 0.9, 9), point(2, 0.9, 8)]) == point(2, 0.9, 8)
     assert chosen([over]) is None
+    fast, slow = point(1, 0.9, 8, 100.0), point(2, 0.9, 8, 200.0)
+    assert chosen([slow, fast]) == fast
+
+
+def test_what_exceeds_the_budget_once_it_is_trained_is_no_part_of_the_front_and_hides_nothing():
+    over, kept = point(1, 0.95, 10, 170.0, keeps=False), point(2, 0.94, 10.5, 225.0)
+    assert front(within([over, kept])) == [kept] == [chosen([over, kept])]
 
 
 def test_a_small_candidate_goes_on_beside_better_large_ones():
@@ -214,6 +220,15 @@ def test_the_recipe_that_is_written_builds_the_chosen_candidate(tmp_path, monkey
     assert "Int8(epochs=2, weights=PowersOfTwo())" in text
 
 
+def test_the_recipe_that_is_written_has_the_seed_of_the_search(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    plan = Plan("demo", "host", "", 1, "runs", seed=7)
+    assert (plan.typed.seed, plan.recipe.seed) == (0, 7)
+    made = recipe.found(plan.recipe, plan.recipe, "host", plan.limits)
+    Path("found.py").write_text(recipe.source("demo", plan.typed, made, point(7, 0.9, 11.5), "tinyrnn search demo"))
+    assert find("found.py").seed == 7
+
+
 def test_a_smaller_bundle_promises_no_accuracy_and_one_as_large_promises_the_same():
     assert recipe.found(DEMO, DEMO, "host", Limits(size_kb=19)).budget == replace(DEMO.budget, size_kb=19, accuracy=0)
     assert recipe.found(DEMO, DEMO, "host", Limits(size_kb=25)).budget == replace(DEMO.budget, size_kb=25)
@@ -257,11 +272,6 @@ def test_this_machine_is_timed_by_its_native_engine_and_by_no_other(tmp_path):
         Here().step_us(Session.open(tmp_path / "tiny.bundle", "reference"))
     if NATIVE:
         assert 0 < Here().step_us(Session.open(tmp_path / "tiny.bundle", "native")) < 1e6
-
-
-def test_passwords_are_not_told():
-    assert without_password("postgresql://me:secret@host/db") == "postgresql://me@host/db"
-    assert without_password("sqlite:///search.db") == "sqlite:///search.db"
 
 
 def test_every_corner_of_the_space_is_a_bundle_whose_costs_can_be_measured(tmp_path):

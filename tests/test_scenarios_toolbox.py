@@ -24,7 +24,7 @@ from train.student import Student, StudentConfig
 
 def outcome(group, name, warm, kb, seed=0, **changes):
     measured = {"warm": warm, "cold": warm}
-    told = Outcome(group, name, seed, measured, warm, int(1000 * kb), 2000, 900, 500, 1.5, 12.0, 0)
+    told = Outcome(group, name, seed, measured, warm, int(1000 * kb), 2000, 900, 500, 1.5, 12.0, 0, "")
     return replace(told, **changes)
 
 
@@ -119,6 +119,52 @@ def test_each_contestant_is_bundled_proved_and_streamed_and_not_measured_twice(t
     assert toolbox.main([*arguments, "--again"]) == 0
     weighed = json.loads((tiny / "runs/toolbox/arabic_commands/outcomes/pruned-blocks-0.json").read_text())
     assert {**weighed, "step_us": 0} == {**pruned, "step_us": 0}
+
+
+def test_a_recipe_that_was_edited_under_its_name_is_measured_anew(tiny, capsys):
+    def typed(hidden):
+        text = (
+            "from dataclasses import replace\nfrom pathlib import Path\nimport tiny_scenario\n"
+            f"made = tiny_scenario.recipe(Path({str(tiny / 'data')!r}))\n"
+            f"SCENARIO = replace(made, name='tiny_7', student=replace(made.student, hidden={hidden}))\n"
+        )
+        (tiny / "candidate_7.py").write_text(text)
+        arguments = ["arabic_commands", "--seeds", "1", "--runs", str(tiny / "runs")]
+        assert toolbox.main([*arguments, "--recipe", str(tiny / "candidate_7.py")]) == 0
+        return json.loads((tiny / "runs/toolbox/arabic_commands/outcomes/found-tiny-7-0.json").read_text())["weights"]
+
+    assert typed(32) > typed(16)
+
+
+def test_a_training_counts_although_another_row_had_it_done(tiny, capsys):
+    arguments = ["arabic_commands", "--seeds", "1", "--runs", str(tiny / "runs")]
+    outcome = tiny / "runs/toolbox/arabic_commands/outcomes/pruned-blocks-0.json"
+    assert toolbox.main(arguments) == 0
+    alone = json.loads(outcome.read_text())["train_s"]
+    outcome.unlink()
+    assert toolbox.main(arguments) == 0
+    assert json.loads(outcome.read_text())["train_s"] > alone / 3, "its checkpoint was there"
+
+
+def test_a_recipe_that_learns_from_other_data_does_not_compete(tmp_path):
+    shared = speech.trainings(tmp_path, tmp_path)
+    other = replace(speech.BASE, name="others", mix=replace(speech.BASE.mix, hearings=speech.BASE.mix.hearings[:1]))
+    with pytest.raises(InputError, match="others learns from other recordings than .* so they cannot be compared"):
+        sharing(shared, other)
+
+
+@pytest.mark.parametrize("wanted", [["--table"], ["--again"]])
+def test_a_table_of_nothing_is_one_clear_line(tmp_path, capsys, wanted):
+    assert toolbox.main(["arabic_commands", *wanted, "--runs", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.startswith(f"nothing has been measured in {tmp_path}/toolbox/arabic_commands yet.")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("wrong", [["--seeds", "0"], ["--first", "-1"]])
+def test_seeds_that_cannot_be_are_refused(wrong, capsys):
+    with pytest.raises(SystemExit):
+        toolbox.main(["arabic_commands", *wrong])
+    assert "give 1 seed or more, the first from 0" in capsys.readouterr().err
 
 
 def test_a_recipe_from_a_file_competes_and_stays_in_the_table(tiny, capsys):

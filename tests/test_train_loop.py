@@ -6,6 +6,7 @@ import dataclasses
 import math
 import re
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -45,6 +46,37 @@ def test_patience_begins_where_epochs_count():
     patient = dataclasses.replace(SCHEDULE, epochs=6, patience=1)
     history = train(fresh_model(), None, patient, validate=values_in_turn(0.9, 0.8, 0.3, 0.4, 0.2), best_from=0.5)
     assert history.epoch == [1, 2, 3, 4, 5]
+
+
+def test_only_a_validated_epoch_can_be_out_of_patience():
+    rare = dataclasses.replace(SCHEDULE, epochs=12, patience=2, validate_every=3)
+    history = train(fresh_model(), None, rare, validate=values_in_turn(0.5, 0.6, 0.4, 0.3))
+    assert history.epoch == [3, 6, 9], "the third value is worse, and three epochs behind the best one"
+
+
+def test_what_was_spent_before_an_interruption_is_told_apart(tmp_path):
+    first = train(fresh_model(), tmp_path / "kept.ckpt")
+    again = train(fresh_model(), tmp_path / "kept.ckpt")
+    assert (first.cpu_seconds > 0, first.cpu_seconds_before) == (True, 0.0)
+    assert again.cpu_seconds_before == again.cpu_seconds == first.cpu_seconds
+
+
+def test_two_processes_at_one_training_do_not_share_a_half_written_checkpoint(tmp_path, monkeypatch):
+    parts = []
+    replaced = Path.replace
+    monkeypatch.setattr(Path, "replace", lambda part, whole: parts.append(part.name) or replaced(part, whole))
+    for _ in range(2):
+        train(fresh_model(), tmp_path / "kept.ckpt")
+        (tmp_path / "kept.ckpt").unlink()
+    assert len(parts) == len(set(parts)) > 2
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [b".", b"\x80\x02h\x00.", b"\x80\x02X"])
+def test_any_damage_of_a_checkpoint_is_one_clear_line(tmp_path, content):
+    (tmp_path / "cut.ckpt").write_bytes(content)
+    with pytest.raises(InputError, match="is no checkpoint, or is damaged"):
+        train(fresh_model(), tmp_path / "cut.ckpt")
 
 
 def test_the_best_epoch_is_kept_and_of_equals_the_latest():

@@ -155,3 +155,16 @@ def test_the_state_is_carried_from_piece_to_piece(student, frames):
 def test_a_piece_without_steps_is_refused(student, frames):
     with pytest.raises(InputError, match="a piece of a sequence needs at least 1 step, got 0"):
         list(truncated.pieces(student, frames, 0))
+
+
+def test_parameters_that_are_held_do_not_stop_the_fitting(student, frames):
+    for weight in student.head.parameters():
+        weight.requires_grad_(False)
+    assert fitting(student, frames, 1e12) is None
+
+
+def test_a_single_number_may_be_among_the_activations(student, frames, tmp_path):
+    factor = torch.ones((), requires_grad=True)
+    with offload.to_disk(student, tmp_path, smallest_bytes=0):
+        (student(frames) * factor).sum().backward()
+    assert factor.grad is not None

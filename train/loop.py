@@ -12,7 +12,9 @@ import copy
 import io
 import math
 import pickle
+import struct
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -38,7 +40,10 @@ CHECKPOINT = {
 }  # fmt: skip
 """What a checkpoint holds."""
 
-_UNREADABLE = (RuntimeError, OSError, EOFError, ValueError, pickle.UnpicklingError)
+_UNREADABLE = (
+    RuntimeError, OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, struct.error,
+    pickle.UnpicklingError,
+)  # fmt: skip
 """What torch says of a file that is cut or of another kind."""
 
 
@@ -52,6 +57,9 @@ class History:
     """What `fit` measured on validation data: accuracy, or what it was told to choose by."""
 
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    cpu_seconds_before: float = 0.0
+    """Of these, what was there already when the training was taken up again."""
 
 
 @dataclass(frozen=True)
@@ -95,9 +103,11 @@ def fit(
         for epoch in range(run.epoch, schedule.epochs):
             if run.out_of_patience(best_from):
                 break
-            started = time.monotonic()
+            started = time.monotonic(), time.process_time()
             total = _one_epoch(run, epochs, loss, after_step, epoch)
-            run.finish_epoch(epoch, total / epochs.steps, validate, time.monotonic() - started, best_from)
+            run.history.seconds += time.monotonic() - started[0]
+            run.history.cpu_seconds += time.process_time() - started[1]
+            run.finish_epoch(epoch, total / epochs.steps, validate, best_from)
             progress.update(task, completed=epoch + 1, note=run.note())
             if not (progress.disable or progress.console.is_terminal):  # a log file gets a line an epoch beside the bar
                 progress.console.print(f"{title}: epoch {epoch + 1}/{schedule.epochs}  {run.note()}", markup=False)
@@ -180,11 +190,10 @@ class _Run:
             self._resume(checkpoint)
 
     def finish_epoch(
-        self, epoch: int, train_loss: float, validate: Callable[[nn.Module], float], seconds: float, best_from: float
+        self, epoch: int, train_loss: float, validate: Callable[[nn.Module], float], best_from: float
     ) -> None:
         self.epoch = epoch + 1
         last = self.epoch == self.schedule.epochs
-        self.history.seconds += seconds
         if self.epoch % self.schedule.validate_every == 0 or last:
             self.processes.share_buffers(self.model)
             self.model.eval()
@@ -201,6 +210,8 @@ class _Run:
 
     def out_of_patience(self, best_from: float) -> bool:
         since = max(self.best_epoch, math.ceil(best_from * self.schedule.epochs))
+        if self.history.epoch[-1:] != [self.epoch]:  # only what was validated can have disappointed
+            return False
         return 0 < self.schedule.patience <= self.epoch - since
 
     def note(self) -> str:
@@ -227,9 +238,12 @@ class _Run:
             },
             written,
         )
-        part = checkpoint.with_suffix(".part")
-        part.write_bytes(written.getbuffer())
-        part.replace(checkpoint)  # a whole checkpoint or the one before, never half of one
+        part = _part(checkpoint)
+        try:
+            part.write_bytes(written.getbuffer())
+            part.replace(checkpoint)  # a whole checkpoint or the one before, never half of one
+        finally:
+            part.unlink(missing_ok=True)
 
     def _resume(self, checkpoint: Path) -> None:
         saved = _load(checkpoint)
@@ -252,8 +266,14 @@ class _Run:
         if "validation_accuracy" in told:  # as checkpoints called it before anything else was measured
             told["validation"] = told.pop("validation_accuracy")
         self.history = History(**told)
+        self.history.cpu_seconds_before = self.history.cpu_seconds
         self.epoch, self.best, self.best_epoch = saved["epoch"], saved["best"], saved["best_epoch"]
         self.best_weights = saved["best_weights"]
+
+
+def _part(checkpoint: Path) -> Path:
+    """What is written first, under a name of its own: another process may be at the same training."""
+    return checkpoint.with_name(f"{checkpoint.stem}.{uuid.uuid4().hex[:12]}.part")
 
 
 def _load(checkpoint: Path) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def to_disk(model: nn.Module, folder: Path | None = None, smallest_bytes: int = 
         numbers = itertools.count()
 
         def pack(tensor: torch.Tensor) -> torch.Tensor | _OnDisk:
-            if tensor.nbytes < smallest_bytes or tensor.untyped_storage().data_ptr() in parameters:
+            if tensor.ndim == 0 or tensor.nbytes < smallest_bytes or tensor.untyped_storage().data_ptr() in parameters:
                 return tensor
             return _OnDisk(tensor.detach(), Path(home) / f"{next(numbers)}.bin")
 

@@ -120,5 +120,6 @@ def _peak_bytes(model: Continued, frames: torch.Tensor) -> int:
     """The most that is alive at once on the way there and back."""
     with LiveMemory() as memory, torch.enable_grad():
         output, _ = model.continued(frames, ())
-        torch.autograd.grad(output.sum(), list(model.parameters()))
+        learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        torch.autograd.grad(output.sum(), learned, allow_unused=True)
     return memory.peak_bytes

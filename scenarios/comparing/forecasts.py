@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from device_runtime import flat
+from device_runtime import engines, flat
 from device_runtime.arithmetic import Float32, Model
 from device_runtime.bundle import Bundle
 from device_runtime.evaluate_forecast import ForecastEvaluation, evaluate
@@ -190,7 +190,7 @@ def _evaluated(bundle: Bundle, log: Log, engine: str, every: int, shown: Any = l
 
 
 def _mse(bundle: Bundle, log: Log, every: int) -> float:
-    errors = _evaluated(bundle, log, "native", every).model
+    errors = _evaluated(bundle, log, engines.DEFAULT, every).model
     return float(errors.squared.sum() / errors.count.sum())
 
 

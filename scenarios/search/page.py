@@ -11,7 +11,7 @@ from scenarios.report.content import Promise
 from scenarios.report.series_content import Chart, Column, Figure, Line, Points, Row, Section, SeriesReport, Table
 from scenarios.report.text import kilobytes, percent
 from scenarios.report_parts import at_most, machine, now
-from scenarios.search.front import Point, front
+from scenarios.search.front import Point, front, within
 from scenarios.search.plan import Plan
 from scenarios.search.space import Value
 
@@ -44,6 +44,7 @@ def content(
     scenario = plan.recipe
     last = len(plan.rungs.shares) - 1
     full = [point for point in points if point.rung == last]
+    stairs = front(within(full))
     return SeriesReport(
         name=f"{scenario.name}.search",
         title=f"{scenario.title}: what fits {plan.board}",
@@ -73,8 +74,8 @@ def content(
         ),
         budget=promises(plan, built),
         sections=(
-            Section("front", "The front", tables=(_table(full, best),), charts=(_chart(points, full, best),)),
-            Section("recipes", "Their recipes", tables=(_recipes(front(full)),)),
+            Section("front", "The front", tables=(_table(stairs, best),), charts=(_chart(points, full, stairs, best),)),
+            Section("recipes", "Their recipes", tables=(_recipes(stairs),)),
         ),
     )
 
@@ -85,12 +86,10 @@ def promises(plan: Plan, built: dict[str, Any]) -> tuple[Promise, ...]:
     return tuple(at_most(name, limit, built[name], units[name]) for name, limit in plan.limits.given.items())
 
 
-def _table(full: Sequence[Point], best: Point) -> Table:
-    rows = tuple(
-        Row(f"candidate {point.number}", _cells(point), "" if point.keeps else "over the budget", point == best)
-        for point in front(full)
-    )
-    return Table("None of these is beaten in accuracy, size and cost at once, from the smallest.", COLUMNS, rows)
+def _table(stairs: Sequence[Point], best: Point) -> Table:
+    rows = tuple(Row(f"candidate {point.number}", _cells(point), "", point == best) for point in stairs)
+    told = "Within the budget, and beaten by none in accuracy, size and cost at once; from the smallest."
+    return Table(told, COLUMNS, rows)
 
 
 def _cells(point: Point) -> tuple[float, ...]:
@@ -117,10 +116,14 @@ def _digits(best: Sequence[Point], name: str) -> int:
     return 0 if all(isinstance(value, int) for value in values) else 2
 
 
-def _chart(points: Sequence[Point], full: Sequence[Point], best: Point) -> Chart:
-    rising = _rising(front(full))
-    stopped = [point for point in points if point not in full]
-    groups = {"trained to the end": [p for p in full if p != best], "stopped early": stopped, "chosen": [best]}
+def _chart(points: Sequence[Point], full: Sequence[Point], stairs: Sequence[Point], best: Point) -> Chart:
+    rising = _rising(stairs)
+    groups = {
+        "trained to the end": [point for point in within(full) if point != best],
+        "over the budget, once trained": [point for point in full if not point.keeps],
+        "stopped early": [point for point in points if point not in full],
+        "chosen": [best],
+    }
     return Chart(
         caption=(
             "Every mark is a candidate as far as it was trained; the line joins the best of their size. Hover over a "

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from device_runtime.errors import InputError
-from scenarios import folders
+from scenarios import folders, identity
 from scenarios.build import SCENARIOS, find
 from scenarios.scenario import Scenario
 from scenarios.search.boards import Machine, machine
@@ -42,8 +41,8 @@ class Plan:
     """A database URL; None is a journal file in the search's own folder."""
 
     @property
-    def recipe(self) -> Scenario:
-        """What the search begins from."""
+    def typed(self) -> Scenario:
+        """The scenario that was typed, as it is there."""
         found: Any = find(self.scenario)
         if not isinstance(found, Scenario):
             hears = [name for name in SCENARIOS if isinstance(find(name), Scenario)]
@@ -51,7 +50,12 @@ class Plan:
                 f"{self.scenario} does not hear words, and search knows no other recipes yet. Choose one of: "
                 f"{', '.join(hears)}, or a .py file with such a SCENARIO."
             )
-        return found if self.seed is None else replace(found, seed=self.seed)
+        return found
+
+    @property
+    def recipe(self) -> Scenario:
+        """What the search begins from: the same with the search's seed."""
+        return self.typed if self.seed is None else replace(self.typed, seed=self.seed)
 
     @property
     def limits(self) -> Limits:
@@ -94,8 +98,7 @@ class Plan:
         scenario = self.recipe
         space = [(dimension.name, dimension.values) for dimension in self.space(scenario)]
         asked = {**asdict(self), "trials": 0, "runs": "", "storage": None, "scenario": scenario.name}
-        recipe = re.sub(r" at 0x[0-9a-f]+", "", repr(replace(scenario, typed="")))  # where an object happens to lie
-        told = json.dumps([asked, space, recipe, repr(self.rungs)], default=str)
+        told = json.dumps([asked, space, identity.told(scenario), repr(self.rungs)], default=str)
         return f"{scenario.name}-{self.board}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
 
     def to_json(self) -> str:

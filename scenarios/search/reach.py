@@ -123,8 +123,5 @@ def _near(at: Reached, limits: Limits) -> str:
 
 
 def _up(value: float) -> str:
-    """Three digits, rounded up, so that what is told is enough."""
-    digits = 3
-    while digits < 7 and float(f"{value:.{digits}g}") < value:
-        digits += 1
+    """Three digits and a little more than it is, so that what is told is enough."""
     return f"{value * 1.005:.3g}"

@@ -25,11 +25,15 @@ from scenarios.scenario import Scenario
 from scenarios.search import page, reach, recipe
 from scenarios.search.cost import Costs, Meter
 from scenarios.search.crew import Crew
-from scenarios.search.front import Point, chosen, front
+from scenarios.search.front import Point, chosen, front, within
 from scenarios.search.plan import Plan
 from scenarios.search.space import FINE, Values, candidate, ladder, size
 from scenarios.search.study import bury, counted, open_study, points, rejected
 from scenarios.search.worker import shared
+from scenarios.training import Trainings
+
+RECORDINGS = "recordings"
+"""What is noted with a study: a digest of what its candidates hear."""
 
 FRONT = "front"
 """The folder of the front's recipes, in that of the search."""
@@ -98,6 +102,7 @@ def run(plan: Plan, workers: int, console: Console, command: str) -> Found:
     prepared = shared(plan)
     learned, validated = (sum(map(len, copies)) for copies in (prepared.taught, prepared.validation_copies))
     console.print(f"{learned:,} clips to learn from and {validated:,} to validate on are ready for all candidates")
+    _same_recordings(study, prepared, plan)
     Crew(plan, study, workers, console).work()
 
     tried = counted(study)
@@ -108,11 +113,11 @@ def run(plan: Plan, workers: int, console: Console, command: str) -> Found:
             f"none of {len(tried)} candidates keeps the budget of {limits} once it is trained. Try more: --trials"
         )
     made = recipe.found(scenario, candidate(scenario, space, best.values), plan.board, limits)
-    stairs = front(full)
+    stairs = front(within(full))
     recipes = [(p, recipe.found(scenario, candidate(scenario, space, p.values), plan.board, limits)) for p in stairs]
-    recipe.write_front(plan.folder / FRONT, recipes, plan.scenario, scenario, command)
+    recipe.write_front(plan.folder / FRONT, recipes, plan.scenario, plan.typed, command)
     path = plan.folder / f"{made.name}.py"
-    path.write_text(recipe.source(plan.scenario, scenario, made, best, command))
+    path.write_text(recipe.source(plan.scenario, plan.typed, made, best, command))
     console.print(f"building candidate {best.number}: {path}", soft_wrap=True)
     built: Any = find(str(path))
     result = pipeline.run(built, Path(plan.runs), console)
@@ -122,6 +127,18 @@ def run(plan: Plan, workers: int, console: Console, command: str) -> Found:
     report, _ = write(content, plan.folder, render)
     over = tuple(in_words(promise) for promise in kept if not promise.kept and promise.what != "size_kb")
     return Found(best, stairs, path, result.bundle, report, (*result.missed, *over))
+
+
+def _same_recordings(study: optuna.Study, prepared: Trainings, plan: Plan) -> None:
+    """InputError where candidates of before were trained on, or compared by, other recordings in the same folders."""
+    now = f"{prepared.train.content} {prepared.validation.content}"
+    if study.user_attrs.get(RECORDINGS, now) != now:
+        raise InputError(
+            f"the candidates of {plan.folder} were trained on other recordings than those that are there now, so new "
+            "ones cannot be compared with them. Put those recordings back, or begin anew with another --runs or "
+            "--storage, or another --seed."
+        )
+    study.set_user_attr(RECORDINGS, now)
 
 
 def of_bundle(path: Path, scenario: Scenario, meter: Meter) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.samplers import TPESampler
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
@@ -67,30 +68,34 @@ def open_study(plan: Plan, seed: int = 0) -> optuna.Study:
     """The plan's study, made where it is not there yet; `seed` is the sampler's."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     sampler = TPESampler(n_startup_trials=STARTUP_TRIALS, seed=seed)
-    return optuna.create_study(
-        study_name=plan.study_name,
-        storage=_storage(plan),
-        sampler=sampler,
-        directions=DIRECTIONS,
-        load_if_exists=True,
-    )
+    with _told(plan.storage):
+        return optuna.create_study(
+            study_name=plan.study_name,
+            storage=_journal(plan) if plan.storage is None else RDBStorage(plan.storage),
+            sampler=sampler,
+            directions=DIRECTIONS,
+            load_if_exists=True,
+        )
 
 
-def _storage(plan: Plan) -> BaseStorage:
-    if plan.storage is not None:
-        try:
-            return RDBStorage(plan.storage)
-        except (ImportError, optuna.exceptions.StorageInternalError, ValueError) as error:
-            raise InputError(_unusable(plan.storage, error)) from error
-        except Exception as error:
-            if type(error).__module__.startswith("sqlalchemy"):
-                raise InputError(_unusable(plan.storage, error)) from error
-            raise
+def _journal(plan: Plan) -> BaseStorage:
     plan.make_folder()
     path = plan.folder / JOURNAL
     lock = FileLock(path.with_suffix(".lock"))
     _mend(path, lock)
     return JournalStorage(JournalFileBackend(str(path), lock_obj=cast(Any, lock)))
+
+
+@contextmanager
+def _told(url: str | None) -> Iterator[None]:
+    """InputError for what a database says, in one line."""
+    try:
+        yield
+    except Exception as error:
+        expected = isinstance(error, ImportError | optuna.exceptions.StorageInternalError | ValueError)
+        if url is None or not (expected or type(error).__module__.startswith("sqlalchemy")):
+            raise
+        raise InputError(_unusable(url, error)) from error
 
 
 def _unusable(url: str, error: Exception) -> str:
@@ -99,8 +104,8 @@ def _unusable(url: str, error: Exception) -> str:
 
 
 def without_password(url: str) -> str:
-    """A URL as it may be told."""
-    scheme, there, rest = url.partition("://")
+    """A URL as it may be told: drivers take passwords among its settings, too, so those are left out."""
+    scheme, there, rest = url.partition("?")[0].partition("://")
     login, at, place = rest.rpartition("@")
     return f"{scheme}{there}{login.partition(':')[0]}{at}{place}"
 
@@ -137,7 +142,8 @@ def _is_alive(trial: FrozenTrial) -> bool:
     if noted is None:  # it may be about to note it
         return started is not None and time.time() - started.timestamp() < SILENT_S
     if noted["host"] != socket.gethostname():
-        return time.time() - trial.user_attrs.get(HEARD, 0) < SILENT_S
+        begun = started.timestamp() if started is not None else 0.0
+        return time.time() - trial.user_attrs.get(HEARD, begun) < SILENT_S
     path = Path(noted["lock"])
     if not path.exists():
         return False
@@ -152,12 +158,17 @@ def _is_alive(trial: FrozenTrial) -> bool:
 def bury(study: optuna.Study) -> int:
     """Give what dead workers had begun to others; how many candidates that were."""
     dead = [trial for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)) if not _is_alive(trial)]
+    buried = 0
     for trial in dead:
-        study.tell(trial.number, state=TrialState.FAIL)
+        try:
+            study.tell(trial.number, state=TrialState.FAIL)
+        except (ValueError, UpdateFinishedTrialError):  # another search was faster
+            continue
+        buried += 1
         retries = trial.user_attrs.get(RETRY, 0)
         if trial.params and retries < MOST_RETRIES:
             study.enqueue_trial(trial.params, user_attrs={RETRY: retries + 1})
-    return len(dead)
+    return buried
 
 
 def counted(study: optuna.Study) -> list[FrozenTrial]:

@@ -15,13 +15,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import optuna
 import torch
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
 
 from device_runtime.errors import InputError, TinyRnnError
@@ -77,28 +78,35 @@ class Worker:
             if rejected == MOST_IN_VAIN or untried(self.space, self.known()) is None:
                 return False
             trial = self.study.ask()
-            trial.set_user_attr(WORKER, self.noted)
-            values = {dimension.name: dimension.suggest(trial) for dimension in self.space}
-            trial.set_user_attr("values", values)
             try:
-                costs = self.screen(trial, values)
-            except InputError as error:  # methods that do not go together, or not with this shape
-                trial.set_user_attr(ERROR, str(error))
-                self.study.tell(trial, state=TrialState.FAIL)
-                costs = None
-            rejected = rejected + 1 if costs is None else 0
-            if rejected and rejected % MOST_REJECTED == 0:
-                self.study.enqueue_trial(self.another(values))
-            if costs is None:
+                rejected = 0 if self.tried(trial) else rejected + 1
+            except UpdateFinishedTrialError:  # taken for dead, as after a sleep of the machine: others try it again
                 continue
-            try:
-                self.train(trial, values, costs)
-            except TinyRnnError as error:
-                trial.set_user_attr(ERROR, str(error))
-                self.study.tell(trial, state=TrialState.FAIL)
-                self.failed.append(values)
-                if len(self.failed) in (MOST_ERRORS, size(self.space)):
-                    raise
+            if rejected and rejected % MOST_REJECTED == 0:
+                self.study.enqueue_trial(self.another(trial.user_attrs["values"]))
+        return True
+
+    def tried(self, trial: Trial) -> bool:
+        """Screen the candidate and train it; False where its costs, or what was tried before, are against that."""
+        trial.set_user_attr(WORKER, self.noted)
+        values = {dimension.name: dimension.suggest(trial) for dimension in self.space}
+        trial.set_user_attr("values", values)
+        try:
+            costs = self.screen(trial, values)
+        except InputError as error:  # methods that do not go together, or not with this shape
+            trial.set_user_attr(ERROR, str(error))
+            self.study.tell(trial, state=TrialState.FAIL)
+            return False
+        if costs is None:
+            return False
+        try:
+            self.train(trial, values, costs)
+        except TinyRnnError as error:
+            trial.set_user_attr(ERROR, str(error))
+            self.study.tell(trial, state=TrialState.FAIL)
+            self.failed.append(values)
+            if len(self.failed) in (MOST_ERRORS, size(self.space)):
+                raise
         return True
 
     def screen(self, trial: Trial, values: dict[str, Value]) -> Costs | None:
@@ -198,9 +206,10 @@ def heard_of(trial: Trial, plan: Plan) -> Iterator[None]:
     done = threading.Event()
 
     def note() -> None:
-        trial.set_user_attr(HEARD, time.time())
-        while not done.wait(HEARD_EVERY_S):
+        with suppress(UpdateFinishedTrialError):  # taken for dead: whoever trains it will find out
             trial.set_user_attr(HEARD, time.time())
+            while not done.wait(HEARD_EVERY_S):
+                trial.set_user_attr(HEARD, time.time())
 
     thread = threading.Thread(target=note, daemon=True)
     if plan.storage is not None:

@@ -45,6 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--again", action="store_true", help="train nothing: bytes and speed anew of what there is")
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     args = parser.parse_args(arguments)
+    if args.seeds < 1 or args.first < 0:
+        parser.error(f"--seeds {args.seeds} --first {args.first}: give 1 seed or more, the first from 0")
     torch.set_num_threads(1)
     try:
         task = TASKS[args.task]
@@ -59,6 +61,10 @@ def main(arguments: list[str] | None = None) -> int:
         outcomes = [
             Outcome.from_dict(json.loads(path.read_text())) for path in sorted((folder / OUTCOMES).glob("*.json"))
         ]
+        if not outcomes:
+            raise InputError(
+                f"nothing has been measured in {folder} yet. Leave out --table and --again, or name --runs"
+            )
         of_files = sorted({(o.group, o.name) for o in outcomes if o.group == FOUND})
         print(page.markdown(_in_order(outcomes, shown, of_files), task.SHOWN))
         print(f"\nreport  {page.write(_in_order(outcomes, known, of_files), task, folder)}")
@@ -92,9 +98,7 @@ def of_file(path: str) -> Contestant:
 
 def compete(task: Task, contestants: Sequence[Contestant], seeds: Sequence[int], folder: Path, runs: Path) -> None:
     """Measure every contestant with every seed, but for what is measured already."""
-    missing = [
-        (c, seed) for seed in seeds for c in contestants if not (folder / OUTCOMES / f"{c.slug}-{seed}.json").exists()
-    ]
+    missing = [(c, seed) for seed in seeds for c in contestants if not is_measured(c, seed, folder)]
     if not missing:
         return
     (folder / OUTCOMES).mkdir(parents=True, exist_ok=True)
@@ -105,6 +109,12 @@ def compete(task: Task, contestants: Sequence[Contestant], seeds: Sequence[int],
         outcome = task.contest(contestant, seed, trainings, folder / BUNDLES)
         keep(outcome, folder / OUTCOMES / f"{contestant.slug}-{seed}.json")
         console.print(f"{outcome.measured}, {outcome.device_bytes / 1000:.1f} KB")
+
+
+def is_measured(contestant: Contestant, seed: int, folder: Path) -> bool:
+    """Whether there is an outcome of this very recipe: one that was edited since is measured anew."""
+    path = folder / OUTCOMES / f"{contestant.slug}-{seed}.json"
+    return path.exists() and Outcome.from_dict(json.loads(path.read_text())).recipe == contestant.digest
 
 
 def keep(outcome: Outcome, path: Path) -> None:

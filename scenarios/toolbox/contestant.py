@@ -13,7 +13,9 @@ from device_runtime.bench import time_steps
 from device_runtime.flat import of_bundle
 from device_runtime.session import Session
 from device_runtime.weights import arrays
+from scenarios import identity
 from scenarios.build import Recipe
+from train.loop import History
 
 TIMED_STEPS = 4000
 
@@ -33,6 +35,11 @@ class Contestant:
         """For files: letters, digits and dashes."""
         kept = (letter if letter.isalnum() else "-" for letter in f"{self.group}-{self.name}".lower())
         return "-".join(filter(None, "".join(kept).split("-")))
+
+    @property
+    def digest(self) -> str:
+        """Of the recipe: under an old name it may be another one by now."""
+        return identity.digest(self.scenario)
 
 
 @dataclass(frozen=True)
@@ -60,10 +67,16 @@ class Outcome:
     """Median of the native engine from Python."""
 
     train_s: float
-    """CPU time of all that made it after the float student; of the student too where it has one of its own."""
+    """CPU time of all that made it after the float student; of the student too where it has one of its own.
+
+    What a training took counts although another contestant, whose first steps were the same, had it done.
+    """
 
     differing_bits: int
     """Between the engines and the student, over the frames of the proof."""
+
+    recipe: str
+    """Digest of what was measured."""
 
     @property
     def headline(self) -> float:
@@ -76,8 +89,13 @@ class Outcome:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Outcome:
-        """What `as_dict` told."""
-        return cls(**{field.name: values[field.name] for field in fields(cls)})
+        """What `as_dict` told; it had no `recipe` once."""
+        return cls(**{field.name: ({"recipe": ""} | dict(values))[field.name] for field in fields(cls)})
+
+
+def spent_before(histories: Mapping[str, History]) -> float:
+    """CPU seconds of trainings that were found done, or begun: their checkpoints say what they took."""
+    return sum(history.cpu_seconds_before for history in histories.values())
 
 
 def outcome(
@@ -105,4 +123,5 @@ def outcome(
         step_us=float(np.median(time_steps(session, TIMED_STEPS))),
         train_s=train_s,
         differing_bits=differing_bits,
+        recipe=contestant.digest,
     )

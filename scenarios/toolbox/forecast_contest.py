@@ -18,7 +18,7 @@ from scenarios.forecasting.intervals import offsets
 from scenarios.forecasting.pipeline import made_frames, manifest, stream_of_tests
 from scenarios.forecasting.scenario import ForecastScenario
 from scenarios.forecasting.training import ForecastTrainings
-from scenarios.toolbox.contestant import Contestant, Outcome, outcome
+from scenarios.toolbox.contestant import Contestant, Outcome, outcome, spent_before
 
 
 def contest(contestant: Contestant, seed: int, trainings: ForecastTrainings, folder: Path) -> Outcome:
@@ -26,14 +26,20 @@ def contest(contestant: Contestant, seed: int, trainings: ForecastTrainings, fol
     recipe = contestant.scenario
     if not isinstance(recipe, ForecastScenario):
         raise InputError(f"{recipe.name} forecasts nothing: it has no place among recipes for forecasts.")
+    if recipe.data != trainings.scenario.data:
+        raise InputError(
+            f"{recipe.name} forecasts other readings than {trainings.scenario.name}, so they cannot be compared. "
+            "Derive the recipe from scenarios.toolbox.forecast.BASE."
+        )
     own = ForecastTrainings(recipe, trainings.folder, trainings.cache)
     own.__dict__["teachers"] = trainings.teachers
     started = time.process_time()
     student: nn.Module = own.student(seed)
     if replace(recipe, compress=trainings.scenario.compress) == trainings.scenario:  # the float student is everyone's
         started = time.process_time()
+        own.histories.clear()
     _, student = in_turn(student, recipe.compress, own)[-1]
-    train_s = time.process_time() - started
+    train_s = time.process_time() - started + spent_before(own.histories)
     if not isinstance(student, Int8Forecaster):
         raise InputError(f"{contestant.name} does not end in int8, so it cannot be bundled. Put Int8 last.")
     path = folder / f"{contestant.slug}-{seed}.bundle"

@@ -48,6 +48,7 @@ def in_torch(contestant: Contestant, seed: int, trainings: Trainings, student: n
         step_us=math.nan,
         train_s=train_s,
         differing_bits=0,
+        recipe=contestant.digest,
     )
 
 

@@ -19,7 +19,7 @@ from scenarios.clips_heard import words
 from scenarios.model_card import model_card
 from scenarios.pipeline import manifest, stream_of_tests
 from scenarios.scenario import Scenario
-from scenarios.toolbox.contestant import Contestant, Outcome, outcome
+from scenarios.toolbox.contestant import Contestant, Outcome, outcome, spent_before
 from scenarios.toolbox.in_torch import beyond_engines, in_torch
 from scenarios.training import Trainings
 from train.features import feature_vectors
@@ -44,8 +44,9 @@ def contest(contestant: Contestant, seed: int, trainings: Trainings, folder: Pat
     student: nn.Module = own.student(seed)
     if replace(recipe, compress=trainings.scenario.compress) == trainings.scenario:  # the float student is everyone's
         started = time.process_time()
+        own.histories.clear()
     _, student = in_turn(student, recipe.compress, own)[-1]
-    train_s = time.process_time() - started
+    train_s = time.process_time() - started + spent_before(own.histories)
     if not recipe.compress or beyond_engines(student):
         return in_torch(contestant, seed, own, student, train_s)
     if not isinstance(student, Int8Student):
@@ -58,7 +59,15 @@ def contest(contestant: Contestant, seed: int, trainings: Trainings, folder: Pat
 
 
 def sharing(trainings: Trainings, scenario: Scenario) -> Trainings:
-    """Trainings of another student on the data that these have loaded, and by their teachers if it has the same."""
+    """Trainings of another student on the data that these have loaded, and by their teachers if it has the same.
+
+    InputError for a recipe that learns from other data: its numbers would stand beside what they do not compare with.
+    """
+    if scenario.mix != trainings.scenario.mix:
+        raise InputError(
+            f"{scenario.name} learns from other recordings than {trainings.scenario.name} (its mix is another one), so "
+            "they cannot be compared. Derive the recipe from scenarios.toolbox.speech.BASE."
+        )
     other = Trainings(scenario, trainings.folder, trainings.cache, trainings.teacher_folder)
     for name in SHARED:
         other.__dict__[name] = getattr(trainings, name)
