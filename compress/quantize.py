@@ -42,7 +42,7 @@ class Int8:
     """Of the first layer and the head, if not the same: they have few weights, on which much depends."""
 
     activations: Range = ALL_VALUES
-    """Of what enters the layers; clipping a student's at the 99.95th percentile cost up to 1.3 %."""
+    """Of what enters the layers. Clipping a student's at the 99.95th percentile brings .1 points or nothing."""
 
     name: str = "int8"
 

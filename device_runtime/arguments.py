@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from pathlib import Path
 from typing import Any, NoReturn
 
 from device_runtime.errors import InputError
@@ -49,6 +50,22 @@ def threshold(text: str) -> tuple[str, float]:
     except ValueError:
         pass
     raise argparse.ArgumentTypeError(f"expected WORD=0.7, got {text!r}")
+
+
+def given(text: str) -> str:
+    """What is not empty: an empty text is a variable of the shell that was never set.
+
+    >>> given("sensor.csv")
+    'sensor.csv'
+    """
+    if text.strip():
+        return text
+    raise argparse.ArgumentTypeError("got an empty text. Is a variable of your shell not set?")
+
+
+def given_path(text: str) -> Path:
+    """The same as a path."""
+    return Path(given(text))
 
 
 def seed(text: str) -> int:

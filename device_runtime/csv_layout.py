@@ -97,13 +97,20 @@ def find_layout(numbered: Sequence[tuple[int, str]], name: str, channels: Sequen
     separator = _separator(lines, name)
     rows = [cells(line, separator) for line in lines]
     columns = len(rows[0])
-    body = [row for row in rows[1:] if len(row) == columns]
+    body = [row[:columns] for row in rows[1:] if len(row) >= columns and not "".join(row[columns:]).strip()]
     has_header = not _is_reading(rows[0])
     header = [cell.strip() for cell in rows[0]] if has_header else [f"column {i + 1}" for i in range(columns)]
     body = body if has_header else [rows[0], *body]
+    if not body and len(rows) > 1:
+        raise InputError(
+            f"{name}: line {numbered[1][0]} has {len(rows[1])} columns, but the header has {columns}. Repair the "
+            "lines; where commas separate, decimal commas need quotes"
+        )
     if not body:
         raise InputError(f"{name} holds a header and no readings. Expected a time and some numbers in each line")
-    first = next(at for (at, _), row in zip(numbered[has_header:], rows[has_header:], strict=True) if row is body[0])
+    first = next(
+        at for (at, _), row in zip(numbered[has_header:], rows[has_header:], strict=True) if row[:columns] == body[0]
+    )
     times, found = _time_columns(header, body, first, name, channels or ())
     others = [column for column in range(columns) if column not in times]
     if channels is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from io import BufferedIOBase, BufferedReader
 from pathlib import Path
 
@@ -15,13 +14,9 @@ from device_runtime.arithmetic import Float32
 from device_runtime.csv_layout import Layout, cells, find_layout, number
 from device_runtime.csv_lines import line_batches
 from device_runtime.errors import InputError
-from device_runtime.times import moment
+from device_runtime.times import EARLIEST_S, LATEST_S, moment
 
 BATCH_LINES = 4_096
-EARLIEST_S = (datetime(2, 1, 1) - datetime(1970, 1, 1)).total_seconds()
-LATEST_S = (datetime(9999, 1, 1) - datetime(1970, 1, 1)).total_seconds()
-"""A calendar has the years 1 to 9999; one less at each end is for the zone, and for what is foretold from a reading."""
-
 LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 
 
@@ -56,6 +51,8 @@ class SensorLog:
         self._offset_s: int | None = None
         self._last_s = -np.inf
         self._line = 0
+        self.backward = 0
+        """Readings that were made before the one above them."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -126,17 +123,20 @@ class SensorLog:
         layout = self._layout
         assert layout is not None
         row = layout.cells(line)
+        if len(row) > layout.columns and not "".join(row[layout.columns :]).strip():  # a separator at the line's end
+            del row[layout.columns :]
         if len(row) != layout.columns:
             raise InputError(
                 f"{self._name}: line {at} has {len(row)} columns, expected {layout.columns}. Repair the line"
             )
         time_s = self._time(layout.time_text(row), at, layout)
-        try:
-            values = [float(row[column]) for column in layout.sensors]
-            if abs(sum(values)) <= LARGEST_FLOAT32:  # nearly always; a missing or an infinite one makes it false
-                return time_s, values
-        except ValueError:  # a decimal comma, or no number
-            pass
+        if line.isascii() and "_" not in line:  # Python takes 1_000 and the digits of other scripts for numbers, too
+            try:
+                values = [float(row[column]) for column in layout.sensors]
+                if sum(map(abs, values)) <= LARGEST_FLOAT32:  # nearly always; not with a missing or an infinite one
+                    return time_s, values
+            except ValueError:  # a decimal comma, or no number
+                pass
         named = zip(layout.sensors, layout.names, strict=True)
         return time_s, [self._value(row[column], at, name) for column, name in named]
 
@@ -156,6 +156,7 @@ class SensorLog:
                 f"{self._name}: line {at} ({text[:40]}) {wrong} {self.when(self._last_s)} of a line before it. Sort "
                 "the lines by time, and keep one for each"
             )
+        self.backward += time_s < self._last_s
         self._last_s = time_s
         return time_s
 

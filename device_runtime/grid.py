@@ -17,7 +17,7 @@ import numpy.typing as npt
 from device_runtime.arithmetic import Float32
 from device_runtime.errors import InputError
 from device_runtime.events import Gap
-from device_runtime.snapshots import Snapshot, taken
+from device_runtime.snapshots import Snapshot, taken, taken_times
 from device_runtime.times import span
 
 CHECKED_AT = (8, 16, 32)
@@ -196,7 +196,7 @@ class Grid:
 
     def restore(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         """Go on from a snapshot."""
-        clock = taken(arrays, "clock", np.float64, (2,))
+        clock = taken_times(arrays, "clock", (2,))
         slot = int(taken(arrays, "next", np.int64, (1,))[0])
         late, opened, spacings = (taken(arrays, name, np.float64, (None,)) for name in ("late", "open", "spacings"))
         channels = self._channels

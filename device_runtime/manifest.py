@@ -6,6 +6,7 @@ Everything is checked on the way in, so that the rest of the runtime may trust e
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -129,10 +130,16 @@ def to_json(manifest: Manifest, compact: bool = False) -> bytes:
 def from_json(data: bytes, where: str) -> Manifest:
     """Read the bytes of manifest.json; `where` is its path, for messages."""
     try:
-        values = json.loads(data, parse_constant=_refuse_constant)
+        values = json.loads(data, parse_constant=_refuse_constant, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{where} is not JSON ({' '.join(str(error).split())[:100]}). Get the bundle again") from None
     return Manifest.from_dict(values, where)
+
+
+def _finite(number: str) -> float:
+    if not math.isfinite(value := float(number)):
+        raise ValueError(f"{number[:20]} is too large a number")
+    return value
 
 
 def _refuse_constant(constant: str) -> None:

@@ -28,7 +28,7 @@ SAVED_EVERY_S = 60
 """A power cut loses what was learned since."""
 
 PIECE = 128
-"""Readings that are taken in at a time with a state. If the output ends among them, the next run tells them again."""
+"""Readings that are taken in at a time. If the output ends among them, the next run with a state tells them again."""
 
 
 class Stop:
@@ -85,19 +85,31 @@ def run_sensors(session: Session, args: argparse.Namespace) -> int:
         if kept is not None:
             kept.run(stop, log, told)  # what follows comes in the next run
         else:
-            for readings in stop.until(iter(log)):
+            for readings in stop.until(_pieces(iter(log))):
                 told.take(session.watch_timed(readings.times_s, readings.values), log)
             if not stop.asked:
                 told.take(session.finish(), log)
     if stop.asked:
         return 130
     if kept is None and not told.steps:
-        needed = session.first_step
-        raise InputError(
-            f"{args.source} spans {session.samples} samples, but the bundle needs {needed} in a row "
-            f"({span(needed * session.sensors.interval_s)}) before it can tell anything. Give it a longer log"
-        )
+        raise InputError(_why_nothing(args.source, session, log))
     return 0
+
+
+def _why_nothing(source: str, session: Session, log: SensorLog) -> str:
+    """What is wrong with a log that led to no step."""
+    needed, interval_s = session.first_step, session.sensors.interval_s
+    if log.backward:
+        return f"{source}: the times of {log.backward} lines go back. Sort the lines by time, the oldest first"
+    if session.samples >= needed:
+        return (
+            f"{source} spans {session.samples} samples, but hardly anything is measured in them: the bundle needs "
+            f"{needed} in a row ({span(needed * interval_s)}). Look at the columns {', '.join(session.sensors.names)}"
+        )
+    return (
+        f"{source} spans {session.samples} samples, but the bundle needs {needed} in a row "
+        f"({span(needed * interval_s)}) before it can tell anything. Give it a longer log"
+    )
 
 
 class _Told:
@@ -113,7 +125,7 @@ class _Told:
             for event in at.events:
                 when = log.when(event.time_s)
                 facts: dict[str, Any] = {**event.as_dict(), "time": when}
-                print(json.dumps(facts) if self._as_json else event.line(when), flush=True)
+                print(json.dumps(facts, allow_nan=False) if self._as_json else event.line(when), flush=True)
 
 
 class _Kept:
@@ -123,6 +135,7 @@ class _Kept:
         states.check_place(path)
         self._path, self._session = path, session
         arrays = session.restore(path) if path.exists() else {}
+        self._restored = bool(arrays)
         self._seen = Seen(session.newest_s)
         known = below("seen", arrays)
         if known:
@@ -134,7 +147,8 @@ class _Kept:
         saved_s = time.monotonic()
         try:
             for piece in stop.until(self._unseen(log)):
-                told.take(self._watched(piece), log)
+                with self._of_a_sound_state():
+                    told.take(self._watched(piece), log)
                 self._seen.add(piece.times_s, piece.values)
                 self._kept = self._session.snapshot()
                 if time.monotonic() - saved_s > SAVED_EVERY_S:
@@ -143,6 +157,20 @@ class _Kept:
         finally:  # a bad line, or an output that nobody reads on
             self._save()
 
+    @contextlib.contextmanager
+    def _of_a_sound_state(self) -> Iterator[None]:
+        """InputError where what was read from the file cannot be gone on from: it has the right shapes, no more."""
+        try:
+            yield
+        except (ArithmeticError, ValueError, IndexError) as error:
+            if not self._restored:
+                raise
+            self._kept = None
+            raise InputError(
+                f"the state {self._path} makes no sense ({error}). Move it away to start without it; it was left as it "
+                "was"
+            ) from error
+
     def _unseen(self, log: SensorLog) -> Iterator[Readings]:
         said = False
         for readings in log:
@@ -150,8 +178,7 @@ class _Kept:
             if seen and not said and sys.stderr is not None:
                 said, until = True, log.when(self._seen.last_s)
                 print(f"readings up to {until} were told before and are left out", file=sys.stderr, flush=True)
-            for at in range(seen, len(readings.times_s), PIECE):
-                yield Readings(readings.times_s[at : at + PIECE], readings.values[at : at + PIECE])
+            yield from _pieces(iter([Readings(readings.times_s[seen:], readings.values[seen:])]))
 
     def _watched(self, piece: Readings) -> Iterator[Watched]:
         try:
@@ -163,6 +190,13 @@ class _Kept:
     def _save(self) -> None:
         if self._kept is not None:
             self._session.save(self._path, self._kept | under("seen", self._seen.snapshot()))
+
+
+def _pieces(parts: Iterator[Readings]) -> Iterator[Readings]:
+    """The same readings, few at a time: so often is looked whether the end was asked for."""
+    for readings in parts:
+        for at in range(0, len(readings.times_s), PIECE):
+            yield Readings(readings.times_s[at : at + PIECE], readings.values[at : at + PIECE])
 
 
 def _opened(source: str | None) -> contextlib.AbstractContextManager[BufferedIOBase]:

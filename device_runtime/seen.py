@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from device_runtime.arithmetic import Float32
 from device_runtime.errors import InputError
-from device_runtime.snapshots import Snapshot, taken
+from device_runtime.snapshots import Snapshot, taken, taken_times
 
 KEPT = 4096
 """Readings that are remembered one by one: a log that begins with any of them is known."""
@@ -122,8 +122,8 @@ class Seen:
 
     def restore(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         """Go on from a snapshot with a log that is given from now on."""
-        last_s = float(taken(arrays, "last", np.float64, (1,))[0])
-        recent, marks = (taken(arrays, name, np.int64, (None,)).tolist() for name in ("recent", "marks"))
+        last_s = float(taken_times(arrays, "last", (1,))[0])
+        recent, marks = (taken(arrays, name, np.int64, (None,), hashes=True).tolist() for name in ("recent", "marks"))
         count = int(taken(arrays, "count", np.int64, (1,))[0])
         if not math.isfinite(last_s) or not 0 < len(recent) <= KEPT or count < 1 or len(marks) != count.bit_length():
             raise InputError("what the saved state knows of the readings before it is damaged. Start without the state")

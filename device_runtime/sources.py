@@ -17,6 +17,9 @@ from device_runtime.errors import InputError
 from device_runtime.resample import HIGHEST_HZ, LOWEST_HZ, Resampler
 from device_runtime.wav import CONVERT, PIECE_SAMPLES, RF64, RIFF, WavFormat, read_wav_header, wav_pieces
 
+CODED = {b"fLaC": "FLAC", b"OggS": "Ogg", b"ID3": "MP3"}
+"""How other audio begins, which as raw samples would be noise."""
+
 MICROPHONE_CHUNK_MS = 30
 TEXT = string.printable.encode()
 TEXT_BYTES = 4096
@@ -54,6 +57,12 @@ def stream_chunks(
         raise InputError(f"{name} ended before any sample. Expected 16-bit mono PCM or a WAV at {sample_rate_hz} Hz.")
     if start in (RIFF, RF64):
         return _wav_chunks(stream, name, start, sample_rate_hz)
+    coded = next((kind for magic, kind in CODED.items() if start.startswith(magic)), None)
+    if coded is not None:
+        raise InputError(
+            f"{name} is {coded}, expected 16-bit mono PCM or a WAV. Name the file instead, or decode it first: "
+            f"ffmpeg -i FILE -f s16le -ar {sample_rate_hz} -ac 1 - | tinyrnn run BUNDLE -"
+        )
     return raw_chunks(stream, _no_text(stream, start, name))
 
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
+EARLIEST_S = (datetime(2, 1, 1) - datetime(1970, 1, 1)).total_seconds()
+LATEST_S = (datetime(9999, 1, 1) - datetime(1970, 1, 1)).total_seconds()
+"""A calendar has the years 1 to 9999; one less at each end is for the zone, and for what is foretold from a reading."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from device_runtime import bench, bundle, engines, golden, sources
-from device_runtime.arguments import Parser, examples, seed, threshold
+from device_runtime.arguments import Parser, examples, given, seed, threshold
 from device_runtime.arithmetic import Float32
 from device_runtime.card import card, matrices, sizes
 from device_runtime.errors import InputError
@@ -27,7 +27,7 @@ def _verb(verbs: Any, name: str, text: str, handler: Callable[[argparse.Namespac
     """A verb on a bundle, with examples."""
     title = f"{text[0].upper()}{text[1:]}."
     parser: Parser = verbs.add_parser(name, help=text, description=title, epilog=examples(*shown), allow_abbrev=False)
-    parser.add_argument("bundle", metavar="BUNDLE", help="a bundle's folder")
+    parser.add_argument("bundle", type=given, metavar="BUNDLE", help="a bundle's folder")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(handler=handler)
     return parser
@@ -49,13 +49,13 @@ def _add_run(verbs: Any) -> None:
         "an audio file, or - for standard input (raw 16-bit mono or WAV); else the microphone. Of sensors: a CSV file, "
         "or - for lines as they come"
     )
-    parser.add_argument("source", metavar="SOURCE", nargs="?", help=from_)
+    parser.add_argument("source", type=given, metavar="SOURCE", nargs="?", help=from_)
     _add_engine(parser)
     _add_thresholds(parser)
     often = "samples of sensors from one forecast to the next (default: the bundle's own)"
     parser.add_argument("--every", type=int, metavar="N", help=often)
     kept = "of sensors: go on from this file if it is there; save to it every minute and at the end"
-    parser.add_argument("--state", metavar="FILE", help=kept)
+    parser.add_argument("--state", type=given, metavar="FILE", help=kept)
 
 
 def _json(facts: Any) -> str:
@@ -120,12 +120,14 @@ def _add_evaluate(verbs: Any) -> None:
         "evaluate remaining_life.bundle CMAPSS --split test --json",
     )
     labelled = "labelled recordings: LABEL/NAME.wav, or a known data set in its own layout; of sensors: a CSV file"
-    parser.add_argument("data", metavar="DATA", nargs="?", help=labelled)
+    parser.add_argument("data", type=given, metavar="DATA", nargs="?", help=labelled)
     splits = "as the data set has them; LABEL/NAME.wav is all test (default: test)"
     parser.add_argument("--split", default="test", choices=[*SPLITS, "all"], help=splits)
     beside = "recordings of noise that training has not heard; else DATA/_background_noise_, or made"
-    parser.add_argument("--noise", metavar="DIR", help=beside)
-    parser.add_argument("--negatives", metavar="DIR", help="recordings without the words, played as one stream")
+    parser.add_argument("--noise", type=given, metavar="DIR", help=beside)
+    parser.add_argument(
+        "--negatives", type=given, metavar="DIR", help="recordings without the words, played as one stream"
+    )
     parser.add_argument("--limit", type=int, metavar="N", help="only N clips, drawn at random by --seed")
     parser.add_argument("--seed", type=seed, default=0, metavar="N", help="of the order, the noise and --limit (0)")
     _add_engine(parser)
@@ -199,7 +201,9 @@ def _add_pack(verbs: Any) -> None:
     text = "copy a bundle with only what one engine needs, for a small board"
     shown = ("pack demo.bundle small.bundle", "pack demo.bundle small.bundle --engine onnx")
     parser = _verb(verbs, "pack", text, _pack, *shown)
-    parser.add_argument("out", metavar="OUT", help="the folder to write; a bundle that is there is replaced")
+    parser.add_argument(
+        "out", type=given, metavar="OUT", help="the folder to write; a bundle that is there is replaced"
+    )
     _add_engine(parser, engines.REFERENCE)
 
 

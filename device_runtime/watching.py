@@ -23,7 +23,7 @@ from device_runtime.errors import InputError
 from device_runtime.events import Event, Gap
 from device_runtime.frontends import AdaptiveFrontend, LookbackFrontend, WindowFrontend
 from device_runtime.grid import Anchor, Grid, Item, Skip
-from device_runtime.snapshots import Remembering, Snapshot, taken
+from device_runtime.snapshots import Remembering, Snapshot, taken, taken_times
 
 BATCH_VALUES = 2**20
 """Of the look-backs that are made at a time: bounds the memory that a long chunk takes, and is part of no result."""
@@ -240,7 +240,7 @@ class Watching:
 
     def restore(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         """Go on from a snapshot; after an InputError this stream is not to be used any more."""
-        clock = taken(arrays, "clock", np.float64, (1,))
+        clock = taken_times(arrays, "clock", (1,))
         rows, at_start = taken(arrays, "counts", np.int64, (2,)).tolist()
         if not np.isfinite(clock).all() or not 0 <= at_start <= rows:
             raise InputError("the clock of the saved state is damaged. Start without the state")

@@ -113,12 +113,18 @@ def wav_pieces(stream: BufferedIOBase, header: WavFormat, name: str) -> Iterator
         whole = len(payload) - len(payload) % sample_bytes  # a pipe may deliver half a sample
         rest = payload[whole:]
         samples = decode(payload[:whole]).reshape(-1, header.channels)
-        yield samples[:, 0] if header.channels == 1 else samples.mean(axis=1, dtype=np.float32)
+        yield samples[:, 0] if header.channels == 1 else _mixed(samples)
     if left:
         raise InputError(
             f"{name} is truncated: its header promises {header.data_bytes} bytes of samples, it holds {got}. "
             "Record or copy it again."
         )
+
+
+def _mixed(samples: Float32) -> Float32:
+    with np.errstate(over="ignore"):  # too large becomes infinite, which is reported
+        mixed: Float32 = samples.mean(axis=1, dtype=np.float32)
+    return mixed
 
 
 def _skip(stream: BufferedIOBase, size: int) -> None:

@@ -11,7 +11,7 @@ from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-from device_runtime.arguments import examples, seed
+from device_runtime.arguments import examples, given_path, seed
 from device_runtime.errors import InputError
 from device_runtime.meant import meant
 from scenarios import folders
@@ -60,11 +60,13 @@ def add_verb(verbs: Any) -> None:
     )
     parser = verbs.add_parser("build", help=text, description=f"{text.capitalize()}.", epilog=shown)
     parser.add_argument("scenario", help=f"one of: {', '.join(SCENARIOS)}; or a .py file that has a SCENARIO")
-    parser.add_argument("--data", type=Path, help="the folder of the data (else TINYRNN_DATA, the cache, a download)")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where the run's folder goes")
+    parser.add_argument(
+        "--data", type=given_path, help="the folder of the data (else TINYRNN_DATA, the cache, a download)"
+    )
+    parser.add_argument("--runs", type=given_path, default=Path("runs"), help="where the run's folder goes")
     parser.add_argument("--seed", type=seed, help="another seed than the scenario's")
     parser.add_argument("--words", help="other words for the demo, separated by commas: any that you can spell")
-    parser.add_argument("--csv", type=Path, help="your own log of sensors for load_forecast: times and numbers")
+    parser.add_argument("--csv", type=given_path, help="your own log of sensors for load_forecast: times and numbers")
     parser.add_argument("--horizon", type=int, metavar="N", help="samples ahead for load_forecast, other than its own")
     parser.add_argument(
         "--quick", action="store_true", help="all data, but hardly trained: to see that everything runs"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from command_line import refused, write_recording, write_words
-from device_runtime import bundle, cli
+from device_runtime import bundle, cli, start
 from sounds import write_bundle
 
 
@@ -34,6 +34,20 @@ def test_a_hostile_card_is_refused_in_one_line(capsys, folder, verb, text, messa
     assert '"card": {\n    "seed": 0\n  }' in path.read_text()
     path.write_text(path.read_text().replace('"card": {\n    "seed": 0\n  }', f'"card": {text}'))
     assert message in refused(capsys, verb[0], folder, *verb[1:])
+
+
+@pytest.mark.parametrize("option", ["--negatives", "--noise", "data"])
+def test_a_variable_that_was_never_set_is_no_folder(capsys, folder, option):
+    given = [""] if option == "data" else ["recordings", option, ""]
+    assert "got an empty text. Is a variable of your shell not set?" in refused(capsys, "evaluate", folder, *given)
+
+
+def test_ctrl_c_while_the_command_begins_leaves_no_traceback(monkeypatch):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "main", interrupted)
+    assert start.main() == 130
 
 
 def test_text_from_a_pipe_is_no_sound(capsys, monkeypatch, folder):

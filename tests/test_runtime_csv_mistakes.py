@@ -23,6 +23,10 @@ REFUSED = {
     "line 2 has 'TS' as TIMESTAMP. Expected times such as 2016-07-01 00:00:00": "TIMESTAMP,T\nTS,Deg\n2016-07-01,1\n",
     "line 3 has 1 columns, expected 2": 'date,T\n"2016-07-01","2\r0"\n',
     "line 3 has 3 columns, expected 2": "date,T\n2016-07-01,1\n2016-07-02,1,2\n",
+    "line 3 has '1e39' as T, which is infinite": "date,T,U\n2016-07-01,1,1\n2016-07-02,1e39,-1e39\n",
+    "line 3 has '1_000' as T, expected a number": "date,T,U\n2016-07-01,1,1\n2016-07-02,1_000,2\n",
+    "line 3 has '\u0663' as T, expected a number": "date,T\n2016-07-01,1\n2016-07-02,\u0663\n",
+    "line 2 has 3 columns, but the header has 2. Repair": "date,T\n2016-07-01,1,5\n2016-07-02,2,5\n",
     "line 3 has 'today' as its time, expected one written as before (ISO 8601)": "date,T\n2016-07-01,1\ntoday,1\n",
 }
 

@@ -194,6 +194,7 @@ def test_a_missing_field_is_named(field):
         (b"\xff\xfe{", r"is not JSON"),
         (b"[" * 100_000, r"is not JSON"),
         (b'{"format": NaN}', r"is not JSON \(NaN is not a JSON number\)"),
+        (b'{"format": 1e999}', r"is not JSON \(1e999 is too large a number\)"),
         (b'{"format": ' + b"9" * 10_000 + b"}", r"is not JSON"),
         (b"[1, 2]", r"the whole file must be an object of at most 1000 fields, got a list"),
         (b"null", r"the whole file must be an object of at most 1000 fields, got None"),

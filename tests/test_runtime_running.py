@@ -7,10 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from command_line import complaint, events_of
-from device_runtime import Session, cli, engines, evaluating
+from device_runtime import Session, cli, engines, evaluating, running
+from device_runtime.csv_source import Readings
 from processes import HOUSE, environment
 from sensors import HOUR_S, log_lines, readings, times, write_estimator, write_forecaster, write_log
 
@@ -127,6 +129,28 @@ def test_a_log_shorter_than_one_window_is_said_so(capsys, folder, tmp_path):
     path = str(write_log(tmp_path / "short.csv", readings(47)))
     assert "spans 47 samples, but the bundle needs 48 in a row (2 d)" in complaint(capsys, "run", folder, path)
     assert "a look-back of 48; at least 12 are needed for one forecast" in complaint(capsys, "evaluate", folder, path)
+
+
+def test_a_log_with_the_newest_line_first_or_with_nothing_measured_is_said_so(capsys, folder, tmp_path):
+    path = str(write_log(tmp_path / "back.csv", readings(60)[::-1], times(60)[::-1]))
+    assert "the times of 59 lines go back. Sort the lines by time" in complaint(capsys, "run", folder, path)
+    path = str(write_log(tmp_path / "empty.csv", np.full_like(readings(80), np.nan)))
+    assert "spans 80 samples, but hardly anything is measured in them" in complaint(capsys, "run", folder, path)
+
+
+def test_a_separator_at_the_end_of_lines_is_no_column(capsys, folder, tmp_path):
+    lines = log_lines(readings(60))
+    (tmp_path / "plain.csv").write_text("\n".join(lines))
+    (tmp_path / "more.csv").write_text(",\n".join(lines).replace(lines[0] + ",", lines[0]))
+    plain, more = (events_of(capsys, "run", folder, str(tmp_path / name)) for name in ("plain.csv", "more.csv"))
+    assert more == plain
+
+
+def test_a_long_log_is_taken_in_by_pieces_so_that_it_can_be_ended():
+    whole = Readings(np.arange(300.0), np.zeros((300, 2), np.float32))
+    pieces = list(running._pieces(iter([whole, whole])))
+    assert max(len(piece.times_s) for piece in pieces) == running.PIECE
+    assert np.concatenate([piece.times_s for piece in pieces]).tolist() == [*range(300)] * 2
 
 
 def test_empty_binary_and_absent_files_are_said_so(capsys, folder, tmp_path):

@@ -205,6 +205,49 @@ def test_a_run_that_is_asked_to_end_saves_what_it_knows(folder, tmp_path, number
     assert rest == whole[len(told) :]
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("decoder.steps", 2**63 - 1),
+        ("decoder.scale", float("nan")),
+        ("decoder.offset", float("inf")),
+        ("decoder.offset", 1e300),
+        ("grid.clock", -1e300),
+        ("grid.clock", 1e15),
+        ("clock", 1e18),
+        ("counts", 2**62),
+        ("reader.age", 2**63 - 1),
+        ("seen.last", 1e300),
+        ("absences.missing", 2**62),
+    ],
+)
+def test_numbers_that_no_run_has_saved_are_one_line(capsys, folder, tmp_path, state, name, value):
+    events_of(capsys, "run", folder, str(write_log(tmp_path / "first.csv", readings(60))), "--state", state)
+    session = Session.open(folder)
+    arrays = session.snapshot() | dict(session.restore(state)) | session.snapshot()
+    arrays[name] = arrays[name].copy()
+    arrays[name].flat[0] = value
+    session.save(Path(state), arrays)
+    before = Path(state).read_bytes()
+    rest = str(write_log(tmp_path / "rest.csv", readings(80)[60:], times(80)[60:]))
+    line = complaint(capsys, "run", folder, rest, "--state", state)
+    assert "tart without" in line
+    assert Path(state).read_bytes() == before
+
+
+def test_a_state_whose_numbers_lead_nowhere_is_one_line(capsys, monkeypatch, folder, tmp_path, state):
+    events_of(capsys, "run", folder, str(write_log(tmp_path / "first.csv", readings(60))), "--state", state)
+    before = Path(state).read_bytes()
+
+    def overflows(session, times_s, values):
+        raise OverflowError("too large")
+
+    monkeypatch.setattr(Session, "watch_timed", overflows)
+    rest = str(write_log(tmp_path / "rest.csv", readings(80)[60:], times(80)[60:]))
+    assert "makes no sense (too large). Move it away" in complaint(capsys, "run", folder, rest, "--state", state)
+    assert Path(state).read_bytes() == before
+
+
 def test_a_foreign_state_is_one_line_and_is_left_alone(capsys, folder, log, tmp_path):
     (tmp_path / "kept.state").write_bytes(b"no state")
     line = complaint(capsys, "run", folder, log, "--state", str(tmp_path / "kept.state"))

@@ -118,6 +118,35 @@ def test_resampling_does_not_depend_on_the_chunks(rate, chunk):
     assert np.array_equal(np.concatenate([*got, pieces.finish()]), expected)
 
 
+@pytest.mark.parametrize(("start", "kind"), [(b"fLaC", "FLAC"), (b"OggS", "Ogg"), (b"ID3\4", "MP3")])
+def test_other_audio_on_a_pipe_is_not_heard_as_noise(start, kind):
+    with pytest.raises(InputError, match=f"standard input is {kind}, expected 16-bit mono PCM or a WAV. Name the file"):
+        list(stream_chunks(io.BytesIO(start + bytes(9000))))
+
+
+def test_channels_that_overflow_together_are_one_clear_error(tmp_path):
+    loud = np.full((100, 2), np.finfo(np.float32).max, np.float32)
+    header = struct.pack(
+        "<4sI4s4sIHHIIHH4sI",
+        b"RIFF",
+        36 + loud.nbytes,
+        b"WAVE",
+        b"fmt ",
+        16,
+        3,
+        2,
+        16_000,
+        128_000,
+        8,
+        32,
+        b"data",
+        loud.nbytes,
+    )
+    (tmp_path / "loud.wav").write_bytes(header + loud.tobytes())
+    with pytest.raises(InputError, match="its sample 0 is not a finite number"):
+        list(file_chunks(tmp_path / "loud.wav"))
+
+
 @pytest.mark.parametrize("rate", [8_000, 11_025, 44_100, 48_000])
 @pytest.mark.parametrize("hz", [100, 1_000, 3_300])
 def test_resampling_keeps_a_tone(rate, hz):

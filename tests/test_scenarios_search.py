@@ -54,6 +54,9 @@ def tinyrnn(tmp_path, monkeypatch, capsys):
     ("options", "told"),
     [
         (("--board", "pi-zero-2"), "there is no board 'pi-zero-2' (did you mean pi-zero-2w?). Choose one of: host, "),
+        (("--budget", ""), "argument --budget: got an empty text. Is a variable of your shell not set?"),
+        (("--fix", ""), "argument --fix: got an empty text."),
+        (("--storage", ""), "argument --storage: got an empty text."),
         (("--board", "zzz"), "there is no board 'zzz'. Choose one of: host, pi-zero-2w, pi-3, pi-4, pi-5, pi-2, "),
         (("--budget", "size=20"), "--budget does not know 'size' (did you mean size_kb?)"),
         (("--budget", "size_kb=-20"), "--budget got size_kb=-20, expected a number above 0."),

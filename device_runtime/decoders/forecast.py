@@ -25,7 +25,7 @@ from device_runtime import snapshots
 from device_runtime.arithmetic import Float32
 from device_runtime.decoders.drift import DriftWatch
 from device_runtime.decoders.series import Float64, Sensors, SeriesStep
-from device_runtime.errors import BundleError
+from device_runtime.errors import BundleError, InputError
 from device_runtime.events import Event, Forecast
 from device_runtime.snapshots import Snapshot, taken
 
@@ -172,6 +172,8 @@ class ForecastDecoder:
         ends = taken(arrays, "ends", np.float32, (self._alive, self._ends[0].size)).reshape(self._ends.shape)
         nearest = taken(arrays, "nearest", np.float32, self._nearest.shape)
         steps = int(taken(arrays, "steps", np.int64, (1,))[0])
+        if not np.isfinite(offset).all() or not (np.isfinite(scale) & (scale >= 0)).all() or steps < 0:
+            raise InputError("what the saved state knows of the intervals is damaged. Start without the state")
         if self._drift is not None:
             self._drift.restore(snapshots.below("drift", arrays))
         self._offset, self._scale, self._ends, self._nearest, self._steps = offset, scale, ends, nearest, steps

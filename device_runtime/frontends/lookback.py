@@ -176,7 +176,7 @@ class LookbackFrontend:
         before = taken(arrays, "before", np.float32, (self.channels,))
         age = taken(arrays, "age", np.int64, (self.channels,))
         count, due, since = taken(arrays, "counts", np.int64, (3,)).tolist()
-        fits = max(len(past), due, since) <= self.longest and min(due, since) > 0 and count >= len(past)
+        fits = max(due, since) <= self.longest and min(due, since) > 0 and len(past) == min(count, self.longest)
         if not fits or np.isinf(past).any() or np.isinf(before).any() or (age < 0).any():
             raise InputError("the saved state of the look-back is damaged. Start without the state")
         self._past, self._before, self._age = past, before, age

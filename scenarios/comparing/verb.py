@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from device_runtime import engines
-from device_runtime.arguments import examples, seed
+from device_runtime.arguments import examples, given, given_path, seed
 from device_runtime.bundle import read
 from device_runtime.recordings import SPLITS
 from scenarios import folders
@@ -24,15 +24,18 @@ def add_verb(verbs: Any) -> None:
         "compare a.bundle b.bundle ETTh1.csv --out a_and_b",
     )
     parser = verbs.add_parser("compare", help=text, description=f"{text.capitalize()}.", epilog=shown)
-    parser.add_argument("first", metavar="A.bundle", help="the bundle that things change from")
-    parser.add_argument("second", metavar="B.bundle", help="the one that they change to, of the same task and labels")
-    parser.add_argument("data", metavar="DATA", help="as evaluate takes it: labelled recordings, or a CSV file")
+    parser.add_argument("first", type=given, metavar="A.bundle", help="the bundle that things change from")
+    other = "the one that they change to, of the same task and labels"
+    parser.add_argument("second", type=given, metavar="B.bundle", help=other)
+    parser.add_argument(
+        "data", type=given, metavar="DATA", help="as evaluate takes it: labelled recordings, or a CSV file"
+    )
     parser.add_argument("--split", default="test", choices=[*SPLITS, "all"], help="as the data set has them (test)")
     parser.add_argument("--limit", type=int, metavar="N", help="only N clips, drawn at random by --seed")
     parser.add_argument("--seed", type=seed, default=0, metavar="N", help="of the order of the clips and --limit (0)")
     choices = f"that hears both: one of {', '.join(engines.ENGINES)} (default: {engines.DEFAULT})"
     parser.add_argument("--engine", metavar="NAME", help=choices)
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where the report goes (runs/A.B.compared)")
+    parser.add_argument("--out", type=given_path, metavar="DIR", help="where the report goes (runs/A.B.compared)")
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.set_defaults(handler=compare)
 

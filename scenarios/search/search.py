@@ -75,7 +75,6 @@ def run(plan: Plan, workers: int, console: Console, command: str) -> Found:
     space = plan.space(scenario)
     pipeline.look_for_data(scenario)
     meter = Meter(scenario, machine)
-    console.print(f"[bold]{escape(scenario.title)}[/] for {plan.board}, {escape(str(limits))}", soft_wrap=True)
 
     def measure(values: Values) -> Costs:
         return meter.before_training(candidate(scenario, space, values), with_memory=False)
@@ -85,11 +84,13 @@ def run(plan: Plan, workers: int, console: Console, command: str) -> Found:
 
     own, *others = ladder(scenario, space)
     first = reach.check(space, own, measure, with_memory, limits)
-    if size(space) < plan.trials:
-        plan = replace(plan, trials=size(space))
-        console.print(f"what is not held by --fix leaves {plan.trials} candidates in all: no more are tried")
+    fewer = size(space) < plan.trials
+    plan = replace(plan, trials=min(size(space), plan.trials))
     study = open_study(plan)
     plan.make_folder()
+    console.print(f"[bold]{escape(scenario.title)}[/] for {plan.board}, {escape(str(limits))}", soft_wrap=True)
+    if fewer:
+        console.print(f"what is not held by --fix leaves {plan.trials} candidates in all: no more are tried")
     bury(study)
     if not study.get_trials(deepcopy=False):
         widest = reach.first_within(ladder(scenario, space, FINE), measure, limits)

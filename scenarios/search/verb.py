@@ -10,7 +10,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from device_runtime.arguments import examples, seed
+from device_runtime.arguments import examples, given, given_path, seed
 from device_runtime.errors import InputError
 from device_runtime.tables import table
 
@@ -28,16 +28,18 @@ def add_verb(verbs: Any) -> None:
     parser.add_argument("scenario", help="whose recipe is varied: a name that build takes, or a .py file")
     parser.add_argument("--board", default="host", help="where the model will run, such as pi-zero-2w (this machine)")
     limits = "at most so many, such as size_kb=20,step_us=50,memory_mb=30"
-    parser.add_argument("--budget", default="", metavar="LIMITS", help=limits)
+    parser.add_argument("--budget", type=given, metavar="LIMITS", help=limits)
     parser.add_argument("--trials", type=at_least_one, default=40, metavar="N", help="candidates to train, in all (40)")
     parser.add_argument("--workers", type=at_least_one, metavar="N", help="processes, each on one core (all cores)")
-    parser.add_argument("--fix", default="", metavar="VALUES", help="do not search these: stride=3,block=8x1")
+    parser.add_argument("--fix", type=given, metavar="VALUES", help="do not search these: stride=3,block=8x1")
     url = "a database for workers on many machines: each runs this same command (a journal file)"
-    parser.add_argument("--storage", metavar="URL", help=url)
+    parser.add_argument("--storage", type=given, metavar="URL", help=url)
     parser.add_argument("--quick", action="store_true", help="train each candidate less than half as long")
     parser.add_argument("--seed", type=seed, help="another seed than the scenario's")
-    parser.add_argument("--data", type=Path, help="the folder of the data (else TINYRNN_DATA, the cache, a download)")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where the search's folder goes")
+    parser.add_argument(
+        "--data", type=given_path, help="the folder of the data (else TINYRNN_DATA, the cache, a download)"
+    )
+    parser.add_argument("--runs", type=given_path, default=Path("runs"), help="where the search's folder goes")
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.set_defaults(handler=search)
 
@@ -69,12 +71,12 @@ def search(args: argparse.Namespace) -> int:
     plan = Plan(
         scenario=args.scenario,
         board=args.board,
-        budget=args.budget,
+        budget=args.budget or "",
         trials=args.trials,
         runs=str(args.runs),
         quick=args.quick,
         seed=args.seed,
-        fix=args.fix,
+        fix=args.fix or "",
         storage=args.storage,
     )
     progress = Console(stderr=True)

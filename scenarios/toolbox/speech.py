@@ -149,6 +149,7 @@ def searched() -> dict[str, StudentConfig]:
     tinyrnn search scenarios/toolbox/start.py --quick --trials 2 --board pi-zero-2w --budget size_kb=10
     """
     return {
+        "within 5 KB": replace(BASE.student, channels=4, projection=16, hidden=24),
         "within 10 KB": replace(BASE.student, cell=Sru()),
         "within 20 KB": replace(BASE.student, channels=20, projection=48, hidden=104),
         "within 50 KB": replace(BASE.student, channels=32, projection=64, hidden=160),
