@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from io import BufferedIOBase
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 from device_runtime import states
 from device_runtime.csv_source import Readings, SensorLog, open_log
@@ -92,21 +92,23 @@ def run_sensors(session: Session, args: argparse.Namespace) -> int:
     if stop.asked:
         return 130
     if kept is None and not told.steps:
-        raise InputError(_why_nothing(args.source, session, log))
+        _say_why(args.source, session, log)
     return 0
 
 
-def _why_nothing(source: str, session: Session, log: SensorLog) -> str:
-    """What is wrong with a log that led to no step."""
+def _say_why(source: str, session: Session, log: SensorLog) -> NoReturn:
+    """InputError with what is wrong with a log that led to no step."""
     needed, interval_s = session.first_step, session.sensors.interval_s
     if log.backward:
-        return f"{source}: the times of {log.backward} lines go back. Sort the lines by time, the oldest first"
+        raise InputError(
+            f"{source}: the times of {log.backward} lines go back. Sort the lines by time, the oldest first"
+        )
     if session.samples >= needed:
-        return (
+        raise InputError(
             f"{source} spans {session.samples} samples, but hardly anything is measured in them: the bundle needs "
             f"{needed} in a row ({span(needed * interval_s)}). Look at the columns {', '.join(session.sensors.names)}"
         )
-    return (
+    raise InputError(
         f"{source} spans {session.samples} samples, but the bundle needs {needed} in a row "
         f"({span(needed * interval_s)}) before it can tell anything. Give it a longer log"
     )

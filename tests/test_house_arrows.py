@@ -40,7 +40,7 @@ LAYERS = {
         ("bench", "evaluate", "evaluate_forecast", "evaluate_anomaly", "evaluate_life", "forecast_data", "listener"), 3
     ),
     **dict.fromkeys(("running", "evaluating", "verbs", "cli"), 4),
-    **dict.fromkeys(("__init__", "__main__"), 5),
+    **dict.fromkeys(("__init__", "__main__", "start"), 5),
 }
 
 # Extras of tinyrnn-runtime: imported inside the function that needs one, never when a module loads.
