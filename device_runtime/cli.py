@@ -5,6 +5,7 @@ Exit codes: 0 fine, 1 a promise was missed, 2 bad input, with one line on stderr
 
 from __future__ import annotations
 
+import errno
 import importlib.metadata
 import os
 import re
@@ -37,7 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except OSError as error:
-        print(f"tinyrnn: {error}", file=sys.stderr)
+        full = error.errno == errno.ENOSPC and error.filename is None  # files that are written say so themselves
+        told = f"the output cannot be written: {error.strerror}. Make room, or write elsewhere" if full else error
+        print(f"tinyrnn: {told}", file=sys.stderr)
         return 2
 
 

@@ -51,7 +51,10 @@ def read(bundle: Bundle) -> Golden:
     """The golden frames of a bundle, their shapes checked against its model, and their values."""
     path = bundle.folder / GOLDEN
     if GOLDEN not in bundle.manifest.files:
-        raise BundleError(f"{bundle.folder} has no {GOLDEN}, so there is nothing to check against")
+        raise BundleError(
+            f"{bundle.folder} has no {GOLDEN}, so there is nothing to check against. Check the bundle that it was "
+            "packed from"
+        )
     arrays = npz.read(path.read_bytes(), str(path))
     frames = max([1, *arrays["frames"].shape[:1]]) if "frames" in arrays else 1
     expected = {

@@ -14,6 +14,7 @@ import numpy as np
 
 from device_runtime.arithmetic import Float32
 from device_runtime.errors import InputError
+from device_runtime.quiet import quiet
 from device_runtime.resample import HIGHEST_HZ, LOWEST_HZ, Resampler
 from device_runtime.wav import CONVERT, PIECE_SAMPLES, RF64, RIFF, WavFormat, read_wav_header, wav_pieces
 
@@ -130,7 +131,9 @@ def _soundfile_chunks(path: Path, start: bytes, sample_rate_hz: int) -> Iterator
             "Install it with: pip install soundfile"
         ) from error
     try:
-        with soundfile.SoundFile(path) as audio:
+        with quiet():
+            opened = soundfile.SoundFile(path)
+        with opened as audio:
             if not LOWEST_HZ <= audio.samplerate <= HIGHEST_HZ:
                 raise InputError(
                     f"{path} says that it was sampled at {audio.samplerate} Hz; expected {LOWEST_HZ} to {HIGHEST_HZ}. "
@@ -146,7 +149,11 @@ def _soundfile_chunks(path: Path, start: bytes, sample_rate_hz: int) -> Iterator
 
 
 def _soundfile_pieces(audio: Any) -> Iterator[Any]:
-    while len(piece := audio.read(PIECE_SAMPLES, dtype="float32", always_2d=True)):
+    while True:
+        with quiet():  # what libraries of MP3 find odd in a file that they read well
+            piece = audio.read(PIECE_SAMPLES, dtype="float32", always_2d=True)
+        if not len(piece):
+            return
         yield piece
 
 
