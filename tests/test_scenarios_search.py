@@ -38,15 +38,10 @@ FOUND = "tiny_pi_zero_2w_12kb_50us_60mb"
 @pytest.fixture
 def tinyrnn(tmp_path, monkeypatch, capsys):
     """Type a command in a folder with tiny.py; get its exit code, its answer and the last line of its complaint."""
-    tiny_scenario.use(monkeypatch, tmp_path)
+    tiny_scenario.as_file(monkeypatch, tmp_path)
     tiny_scenario.quicken(monkeypatch)
-    monkeypatch.delenv("TINYRNN_DATA", raising=False)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HOUSE), str(HOUSE / "tests")]))  # of the workers
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.chdir(tmp_path)
-    data = tmp_path / "data"
-    text = f"from pathlib import Path\nimport tiny_scenario\nSCENARIO = tiny_scenario.recipe(Path({str(data)!r}))\n"
-    (tmp_path / "tiny.py").write_text(text)
     return typist(capsys)
 
 

@@ -29,12 +29,7 @@ DATABASE = "sqlite:///search.db"
 @pytest.fixture(autouse=True)
 def tiny(tmp_path, monkeypatch):
     """A folder with tiny.py, a scenario to be searched."""
-    tiny_scenario.use(monkeypatch, tmp_path)
-    monkeypatch.delenv("TINYRNN_DATA", raising=False)
-    monkeypatch.chdir(tmp_path)
-    data = tmp_path / "data"
-    text = f"from pathlib import Path\nimport tiny_scenario\nSCENARIO = tiny_scenario.recipe(Path({str(data)!r}))\n"
-    (tmp_path / "tiny.py").write_text(text)
+    tiny_scenario.as_file(monkeypatch, tmp_path)
 
 
 def elsewhere(study):

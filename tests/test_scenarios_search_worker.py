@@ -25,12 +25,7 @@ HELD = "cell=gru,hidden=32,projection=24,channels=4,layers=1,stride=3,rank=0,dis
 @pytest.fixture(autouse=True)
 def tiny(tmp_path, monkeypatch):
     """A folder with tiny.py, a scenario to be searched."""
-    tiny_scenario.use(monkeypatch, tmp_path)
-    monkeypatch.delenv("TINYRNN_DATA", raising=False)
-    monkeypatch.chdir(tmp_path)
-    data = tmp_path / "data"
-    text = f"from pathlib import Path\nimport tiny_scenario\nSCENARIO = tiny_scenario.recipe(Path({str(data)!r}))\n"
-    (tmp_path / "tiny.py").write_text(text)
+    tiny_scenario.as_file(monkeypatch, tmp_path)
 
 
 def test_a_shape_that_a_method_refuses_is_passed_over(monkeypatch):

@@ -70,6 +70,16 @@ def use(patch, root: Path, scenario: Scenario | None = None) -> None:
     patch.setattr(importlib.metadata, "entry_points", lambda **of: verbs if of["group"] == cli.VERBS_GROUP else [])
 
 
+def as_file(patch, root: Path) -> None:
+    """The same as tiny.py in a folder that is gone to: what `tinyrnn search tiny.py` takes there."""
+    use(patch, root)
+    patch.delenv("TINYRNN_DATA", raising=False)
+    patch.chdir(root)
+    data = str(root / "data")
+    text = f"from pathlib import Path\nimport tiny_scenario\nSCENARIO = tiny_scenario.recipe(Path({data!r}))\n"
+    (root / "tiny.py").write_text(text)
+
+
 @contextmanager
 def in_use(root: Path) -> Iterator[pytest.MonkeyPatch]:
     """As `use`, for as long as the context lasts."""
