@@ -88,7 +88,7 @@ def calibrate(
 
 def _some(values: torch.Tensor) -> torch.Tensor:
     """Whole rows, drawn at random: at equal distances some features, or some steps, might never be seen."""
-    rows = values.flatten(0, -2)
+    rows = values.reshape(-1, values.shape[-1])
     wanted = max(1, MOST_VALUES // rows.shape[1])
     if len(rows) <= wanted:
         return rows
